@@ -4,8 +4,8 @@ Promises that every kernel keeps:
 
 - it never raises on user input and never sees a string option: the public function above it has checked;
 - it takes read-only arrays (Arrow buffers, memory maps) and writes only into arrays that it is given;
-- it is serial and releases the GIL. Parallel work is `run_blocks`: one call of a serial kernel a block of rows, so that
-  the result cannot depend on the number of threads. Numba's own `parallel=True` aborts under concurrent callers.
+- it is serial and releases the GIL. Parallel work is `run_blocks`: one call of a serial kernel a block of rows, so that the
+  result cannot depend on the number of threads. Numba's own `parallel=True` aborts under concurrent callers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _cache_folder() -> str:
     """Return a writable folder for compiled kernels, named after the kernels' own sources.
 
     Numba does not notice when a function that a kernel calls has changed in another file, and a package may be
-    installed read-only. A folder outside the package, keyed by a digest of every kernel source, mends both. The fallback
-    is private to this process: cached code must never be read from a folder that others can write.
+    installed read-only. A folder outside the package, keyed by a digest of every kernel source, mends both. The
+    fallback is private to this process: cached code must never be read from a folder that others can write.
     """
     digest = hashlib.blake2b(digest_size=8)
     for source in sorted(Path(__file__).parent.glob("*.py")):
