@@ -4,8 +4,8 @@ Promises that every kernel keeps:
 
 - it never raises on user input and never sees a string option: the public function above it has checked;
 - it takes read-only arrays (Arrow buffers, memory maps) and writes only into arrays that it is given;
-- it is serial and releases the GIL. Parallel work is `run_blocks`: one call of a serial kernel a block of rows, so that the
-  result cannot depend on the number of threads. Numba's own `parallel=True` aborts under concurrent callers.
+- it is serial and releases the GIL. Parallel work is `run_blocks`: one call of a serial kernel a block of rows, so that
+  the result cannot depend on the number of threads. Numba's own `parallel=True` aborts under concurrent callers.
 """
 
 from __future__ import annotations
