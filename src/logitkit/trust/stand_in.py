@@ -29,7 +29,7 @@ def checked_logits(logits):
     return read_only(z)
 
 
-def checked_labels(labels, N, C):
+def checked_labels(labels, N, C, lowest=0):
     y = np.asarray(labels)
     if y.shape != (N,):
         raise InputError(f"labels must have the shape [{N}], one a row of logits; got {list(y.shape)}.")
@@ -37,9 +37,9 @@ def checked_labels(labels, N, C):
         return np.zeros(0, np.intp)
     if y.dtype.kind not in "iu":
         raise InputError(f"labels must be integers; got {y.dtype}.")
-    wrong = np.flatnonzero((y < 0) | (y >= C))
+    wrong = np.flatnonzero((y < lowest) | (y >= C))
     if wrong.size:
-        raise InputError(f"labels must be in [0, {C}); row {wrong[0]} has {y[wrong[0]]}.")
+        raise InputError(f"labels must be in [{lowest}, {C}); row {wrong[0]} has {y[wrong[0]]}.")
     return read_only(y.astype(np.intp, copy=False))
 
 
@@ -53,3 +53,13 @@ def checked_weights(w, N):
     if wrong.size:
         raise InputError(f"sample_weights must be finite and at least 0; row {wrong[0]} has {w[wrong[0]]}.")
     return read_only(w)
+
+
+def softmax(z, *, temperature=1.0):
+    e = np.exp((z - z.max(1, keepdims=True)) / temperature)
+    return e / e.sum(1, keepdims=True)
+
+
+def log_softmax(z, *, temperature=1.0):
+    d = (z - z.max(1, keepdims=True)) / temperature
+    return d - np.log(np.exp(d).sum(1, keepdims=True))
