@@ -15,15 +15,32 @@ from __future__ import annotations
 import numpy as np
 
 from logitkit.kernels import jit
-from logitkit.kernels.stand_in import exp32, row_max
+from logitkit.kernels.exp import exp_shifted, largest
 
 __all__ = ["BEND", "GAP", "LOSS", "NAN_ROW", "N_SUMS", "SLOPE", "WEIGHT", "temperature_sums"]
 
 LOSS, SLOPE, BEND, WEIGHT, GAP, NAN_ROW, N_SUMS = 0, 1, 2, 3, 4, 5, 6
 
 # A difference below this has probability 0 at every temperature that is tried; finite, so that 0 * d is 0 and not NaN.
-_FAR_BELOW = np.float32(-1e18)
-_CHUNK = 1024  # float32 sums no longer than this before they are added in float64
+_FAR_BELOW = -1e12
+
+
+@jit
+def _row_sums(z, top, beta):
+    """Return the sums of e, e * d and e * d^2 for e = exp(beta * d), the first without the classes at the top; count these."""
+    rest = 0.0
+    first = 0.0
+    second = 0.0
+    ties = 0.0
+    for j in range(z.shape[0]):
+        d = np.float64(z[j]) - top
+        d = _FAR_BELOW if d < _FAR_BELOW else d
+        e = exp_shifted(z[j], top, beta)
+        ties += np.float64(d == 0.0)  # a second conditional expression would become a branch, and the loop 7 times as slow
+        rest += 0.0 if d == 0.0 else e
+        first += e * d
+        second += e * d * d
+    return rest, first, second, ties
 
 
 @jit
@@ -33,34 +50,18 @@ def temperature_sums(logits, labels, weights, beta, start, stop, sums_out):
     A row whose loss does not depend on beta is left out: an infinite maximum, or a label with logit -inf.
     Empty `weights` mean that every row counts once. NAN_ROW is -1 where there is none.
     """
-    C = logits.shape[1]
-    beta32 = np.float32(beta)
     loss = slope = bend = weight_sum = gap_sum = 0.0
     nan_row = -1
     for row in range(start, stop):
         z = logits[row]
-        top = row_max(z)
-        gap = np.float64(z[labels[row]]) - np.float64(top)
+        top = largest(z)
+        gap = np.float64(z[labels[row]]) - top
         if not (abs(top) < np.inf and gap > -np.inf):
-            for j in range(C):
+            for j in range(z.shape[0]):
                 if z[j] != z[j] and nan_row < 0:
                     nan_row = row
             continue
-        rest, first, second, ties = 0.0, 0.0, 0.0, 0.0
-        for begin in range(0, C, _CHUNK):
-            s0 = s1 = s2 = tied = np.float32(0.0)
-            for j in range(begin, min(begin + _CHUNK, C)):
-                d = np.float32(z[j] - top)
-                d = _FAR_BELOW if d < _FAR_BELOW else d
-                e = exp32(beta32 * d)
-                tied += np.float32(1.0) if d == np.float32(0.0) else np.float32(0.0)
-                s0 += np.float32(0.0) if d == np.float32(0.0) else e
-                s1 += e * d
-                s2 += e * d * d
-            rest += s0
-            first += s1
-            second += s2
-            ties += tied
+        rest, first, second, ties = _row_sums(z, top, beta)
         if rest != rest:
             if nan_row < 0:
                 nan_row = row

@@ -18,7 +18,7 @@ __all__ = ["TEMPERATURE_MAX", "TEMPERATURE_MIN", "fit_temperature"]
 TEMPERATURE_MIN = 1e-6
 TEMPERATURE_MAX = 1e6
 
-_TOLERANCE = 1e-5  # relative; Newton's next step would be about its square
+_TOLERANCE = 1e-4  # of the relative step: what is left after it is about its square
 _MAX_PASSES = 200
 _WARM_START_SIZE = 2**21  # from this many logits on, every k-th row says where to start
 _WARM_START_ROWS = 4096
