@@ -171,7 +171,10 @@ def _read(path: str | os.PathLike[str], file: BinaryIO) -> tuple[dict[str, np.nd
     digest = hashlib.sha256(start + text.replace(checksum.encode(), _NO_CHECKSUM.encode(), 1))
     tensors = {}
     for name, dtype, shape in layout:
-        array = np.empty(shape, dtype)
+        try:
+            array = np.empty(shape, dtype)
+        except (ValueError, MemoryError):
+            raise _altered(path, f"tensor {name[:80]!r} has the impossible shape {shape}") from None
         data = _bytes_of(array)
         if file.readinto(data) != data.nbytes:  # type: ignore[attr-defined]
             raise _altered(path, "it ends early")

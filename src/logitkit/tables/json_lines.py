@@ -11,7 +11,7 @@ import pyarrow.json as pajson
 from logitkit.errors import InputError
 from logitkit.tables.bad_rows import BadRows
 from logitkit.tables.json_types import coerced, joined, plain_type, type_of_value
-from logitkit.tables.records import chunks, last_line_end, valid_utf8
+from logitkit.tables.records import ahead, chunks, last_line_end, valid_utf8
 from logitkit.tables.sources import Source
 
 __all__ = ["JsonLinesReader"]
@@ -42,7 +42,7 @@ class JsonLinesReader:
 
     def _chunks(self) -> Iterator[tuple[bytes, bool]]:
         first = True
-        for text, is_open in chunks(self.source, self._chunk_bytes, last_line_end):
+        for text, is_open in ahead(chunks(self.source, self._chunk_bytes, last_line_end)):
             if first and text.lstrip()[:1] == b"[":
                 raise InputError(
                     f"{self.source.name} is a JSON array, and JSON Lines is needed: one object on each line;"
@@ -139,17 +139,19 @@ def _arrow_table(text: bytes, schema: pa.Schema | None = None) -> pa.Table | Non
     """The chunk as one table, or None if Arrow refuses it or does not find one object a line."""
     if not text.strip():
         return None
-    try:
-        table = pajson.read_json(
-            pa.BufferReader(text),
-            read_options=pajson.ReadOptions(block_size=len(text) + 1),
-            parse_options=pajson.ParseOptions(
-                explicit_schema=schema, unexpected_field_behavior="infer" if schema is None else "ignore"
-            ),
-        )
-    except (pa.ArrowException, UnicodeDecodeError):
-        return None
-    return table if table.num_rows == text.count(b"\n") else None
+    parse = pajson.ParseOptions(
+        explicit_schema=schema, unexpected_field_behavior="infer" if schema is None else "ignore"
+    )
+    lines = np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    for block_bytes in (1 << 20, len(text) + 1):  # blocks run in parallel, but must not differ in type
+        try:
+            table = pajson.read_json(
+                pa.BufferReader(text), read_options=pajson.ReadOptions(block_size=block_bytes), parse_options=parse
+            )
+        except (pa.ArrowException, UnicodeDecodeError):
+            continue
+        return table if table.num_rows == lines else None
+    return None
 
 
 def _lines(text: bytes) -> Iterator[str]:

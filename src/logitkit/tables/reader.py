@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -48,6 +49,7 @@ class TableReader:
         bad_rows: BadRows,
         batch_rows: int,
         passes: int,
+        report: Callable[[], None],
     ) -> None:
         self.name = source.name
         self.schema = schema
@@ -59,6 +61,7 @@ class TableReader:
         self._bad_rows = bad_rows
         self._batch_rows = batch_rows
         self._passes = passes
+        self._report = report
         self._batches = self._usable()
 
     @property
@@ -76,9 +79,10 @@ class TableReader:
         """The invalid UTF-8 sequences that became U+FFFD so far."""
         return self._format.replaced
 
-    def _usable(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    def _usable(self) -> Generator[tuple[pa.RecordBatch, np.ndarray], None, None]:
         """Batches of at most `batch_rows` rows, without the rows that lack a required value."""
         for found, found_numbers in self._format.batches():
+            self._report()
             batch, numbers = self._without_nulls(found, found_numbers)
             for start in range(0, batch.num_rows, self._batch_rows):
                 yield batch.slice(start, self._batch_rows), numbers[start : start + self._batch_rows]
@@ -115,7 +119,8 @@ class TableReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the file; reading further is an error."""
+        """Closes the file; there are no further batches."""
+        self._batches.close()
         self._source.close()
 
 
@@ -128,7 +133,7 @@ def read_batches(
     format: str | None = None,
     bad_rows: BadRows | None = None,
     batch_rows: int = 65_536,
-    batch_bytes: int = 8 << 20,
+    batch_bytes: int = 4 << 20,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> TableReader:
     r"""Opens a table to be read batch by batch.
@@ -140,7 +145,7 @@ def read_batches(
     Args:
         path: A file, an address with `://`, or `-` for the standard input. Its name gives the format: .csv, .tsv,
             .jsonl (these also with .gz or .zst), .parquet, .arrow, .feather, .arrows.
-        columns: The columns to read, in this order; None reads all.
+        columns: The columns to read, in this order, and after them the `required` ones; None reads all.
         strings: Columns to be read as strings, whatever they hold.
         required: Columns in which a null makes a bad row.
         format: The format, where the name does not say it: `csv`, `tsv`, `jsonl`, `parquet`, `arrow` or `arrows`.
@@ -164,6 +169,8 @@ def read_batches(
         ...     [batch.to_pydict() for batch in reader]
         [{'label': ['01']}]
     """
+    if str(path) != "-" and "://" not in str(path) and (not Path(path).exists() or Path(path).is_dir()):
+        Source(path).close()  # says so; a missing file matters more than the end of its name
     kind, compression = table_format(path, format)
     bad_rows = bad_rows or BadRows()
     source = Source(path, compression)
@@ -184,17 +191,21 @@ def read_batches(
         else:
             reader = ArrowReader(source)
         _check_names(source.name, reader, [*(columns or ()), *strings, *required])
-        wanted = list(dict.fromkeys(columns)) if columns is not None else reader.names
+        wanted = list(dict.fromkeys([*columns, *required])) if columns is not None else reader.names
         schema = reader.select(wanted, set(strings))
         bad_rows.expect(wanted)
     except BaseException:
         source.close()
         raise
-    missing = [name for name in required if name not in wanted]
-    if missing:
-        raise InputError(f"{source.name} must give column {missing[0]!r}, which is not among the columns to read.")
     return TableReader(
-        source, reader, schema, required=required, bad_rows=bad_rows, batch_rows=batch_rows, passes=passes
+        source,
+        reader,
+        schema,
+        required=required,
+        bad_rows=bad_rows,
+        batch_rows=batch_rows,
+        passes=passes,
+        report=report,
     )
 
 

@@ -1,6 +1,7 @@
 """Writing a table batch by batch, whole or not at all."""
 
 import contextlib
+import gzip
 import os
 import sys
 from types import TracebackType
@@ -107,6 +108,14 @@ class _Output:
         self.closed = True
 
 
+def _stream(output: _Output, compression: str | None) -> Any:
+    if compression == "gzip":  # Arrow compresses at level 9 only, which takes ten times as long
+        packed = gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=output, mtime=0)
+        return pa.PythonFile(packed, mode="w")
+    stream = pa.PythonFile(output, mode="w")
+    return pa.CompressedOutputStream(stream, compression) if compression else stream
+
+
 class TableWriter:
     """A table being written; `open_writer` makes it. Use it in a `with` block: the file appears when the block ends.
 
@@ -128,9 +137,7 @@ class TableWriter:
         else:
             self._output = _Output(self._stack.enter_context(atomic_write(path, force=force)))
         try:
-            self._stream = pa.PythonFile(self._output, mode="w")
-            if compression:
-                self._stream = pa.CompressedOutputStream(self._stream, compression)
+            self._stream = _stream(self._output, compression)
             self._sink = self._opened(kind)
         except BaseException:
             self.__exit__(*sys.exc_info())
