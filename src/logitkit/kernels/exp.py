@@ -7,9 +7,8 @@
 (b) float32 logits compute in float64, with a polynomial of degree 6 (relative error 3.1e-9, a twentieth of an ulp of
     float32). It costs what float32 arithmetic with exact sums costs, since the sums are float64 anyway, and it makes
     `logit - maximum` and the temperature exact enough at any size of logits. float64 logits take degree 11 (3.6e-18).
-(c) A float maximum never vectorises, because NaN has to be minded. Integers do: flip the lower bits of a negative
-    float's pattern, and patterns order as the numbers do. A NaN without sign is the largest; one with sign is missed
-    here and found by the sum of the exponentials.
+(c) A float maximum never vectorises, because NaN has to be minded. Integers do: with the lower bits of a negative float
+    flipped, bit patterns order as the numbers do. Every NaN counts as the one largest number, and -0 as 0.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from numba.extending import overload
 
 from logitkit.kernels import FASTMATH, jit
 
-__all__ = ["exp_shifted", "largest"]
+__all__ = ["exp_shifted", "largest", "largest_key", "order_key"]
 
 _OPTIONS = {"fastmath": set(FASTMATH), "error_model": "numpy"}
 
@@ -32,27 +31,21 @@ LN_2_HIGH = 0.6931471803691238  # the upper 32 bits of ln 2: n · LN_2_HIGH is e
 LN_2_LOW = 1.9082149292705877e-10
 TO_INTEGER = 6755399441055744.0  # 1.5 · 2^52: adding it moves a small integer into the lower bits of the pattern
 
-# Minimax coefficients of (exp(r) - 1 - r) / r², highest power first.
-P6 = (0.0013814599553094665, 0.008368716875262359, 0.04166838803103761, 0.16666520631773324, 0.4999999344783835)
-P11 = (
-    2.5000056604513257e-08,
-    2.7630248336116406e-07,
-    2.7557586388429143e-06,
-    2.4801493099030417e-05,
-    0.00019841269506564,
-    0.001388888894362999,
-    0.008333333333494468,
-    0.04166666666653016,
-    0.16666666666666413,
-    0.5000000000000011,
+# Minimax coefficients of (exp(r) - 1 - r) / r², highest power first: for degree 6, then for degree 11.
+A0, A1, A2, A3, A4 = (
+    *(0.0013814599553094665, 0.008368716875262359, 0.04166838803103761, 0.16666520631773324),
+    0.4999999344783835,
 )
-A0, A1, A2, A3, A4 = P6
-B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 = P11
+B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 = (
+    *(2.5000056604513257e-08, 2.7630248336116406e-07, 2.7557586388429143e-06, 2.4801493099030417e-05),
+    *(0.00019841269506564, 0.001388888894362999, 0.008333333333494468, 0.04166666666653016),
+    *(0.16666666666666413, 0.5000000000000011),
+)
 
 
 @jit
 def _exp_short(z: float) -> float:
-    """Return exp(z), z <= 0, to 3.1e-9; 1.7e-48 or less, which is no float32, below -110."""
+    """Return exp(z), z <= 0, to 3.1e-9; below -110 it is 1.7e-48, which float32 holds as 0."""
     z = -110.0 if z < -110.0 else z
     n = np.rint(z * LOG2_E)
     r = z - n * LN_2
@@ -97,31 +90,67 @@ def _exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:
     return short
 
 
-def largest(row: Any) -> Any:
-    """Return the largest logit of a contiguous row as float64, NaN counting as larger than any (see (c))."""
-    return np.float64(np.max(row))
+def order_key(logit: Any) -> Any:
+    """Return an integer of the logit's width that orders as the logits do (see (c))."""
+    wide = isinstance(logit, float)
+    bits = int(np.float64(logit + 0.0).view(np.int64) if wide else np.float32(logit + 0.0).view(np.int32))
+    high = 0x7FFFFFFFFFFFFFFF if wide else 0x7FFFFFFF
+    key = high if np.isnan(logit) else bits ^ ((bits >> (63 if wide else 31)) & high)
+    return np.int64(key) if wide else np.int32(key)
 
 
-@overload(largest, jit_options=_OPTIONS)
-def _largest(row: Any) -> Any:
-    if row.dtype == types.float64:
+@overload(order_key, jit_options=_OPTIONS)
+def _order_key(logit: Any) -> Any:
+    if logit == types.float64:
 
-        def largest64(row: Any) -> Any:
-            best = np.int64(-9223372036854775808)
-            for i in range(row.shape[0]):
-                bits = np.float64(row[i]).view(np.int64)
-                key = np.int64(bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
-                best = key if key > best else best
-            return np.int64(best ^ ((best >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
+        def key64(logit: Any) -> Any:
+            bits = np.float64(logit + 0.0).view(np.int64)
+            key = np.int64(bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
+            return key if logit == logit else np.int64(0x7FFFFFFFFFFFFFFF)  # noqa: PLR0124  (NaN differs from itself)
 
-        return largest64
+        return key64
 
-    def largest32(row: Any) -> Any:
-        best = np.int32(-2147483648)
-        for i in range(row.shape[0]):
-            bits = np.float32(row[i]).view(np.int32)
-            key = np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
-            best = key if key > best else best
-        return np.float64(np.int32(best ^ ((best >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32))
+    def key32(logit: Any) -> Any:
+        bits = np.float32(logit + np.float32(0.0)).view(np.int32)
+        key = np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+        return key if logit == logit else np.int32(0x7FFFFFFF)  # noqa: PLR0124
 
-    return largest32
+    return key32
+
+
+def _from_key(key: Any) -> Any:
+    """Return the logit, as float64, whose key this is."""
+    wide = isinstance(key, np.int64)
+    bits = key ^ ((key >> (63 if wide else 31)) & (0x7FFFFFFFFFFFFFFF if wide else 0x7FFFFFFF))
+    return np.int64(bits).view(np.float64) if wide else np.float64(np.int32(bits).view(np.float32))
+
+
+@overload(_from_key, jit_options=_OPTIONS)
+def _logit_of_key(key: Any) -> Any:
+    if key == types.int64:
+
+        def logit64(key: Any) -> Any:
+            return np.int64(key ^ ((key >> 63) & 0x7FFFFFFFFFFFFFFF)).view(np.float64)
+
+        return logit64
+
+    def logit32(key: Any) -> Any:
+        return np.float64(np.int32(key ^ ((key >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32))
+
+    return logit32
+
+
+@jit
+def largest_key(row: Any, start: int, stop: int) -> Any:
+    """Return the largest key of row[start:stop], which is not empty."""
+    best = order_key(row[start])
+    for i in range(start + 1, stop):
+        key = order_key(row[i])
+        best = key if key > best else best
+    return best
+
+
+@jit
+def largest(row: Any) -> float:
+    """Return the largest logit of a row as float64, NaN if it has one."""
+    return _from_key(largest_key(row, 0, row.shape[0]))

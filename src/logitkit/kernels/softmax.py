@@ -1,56 +1,189 @@
-"""Softmax, log-softmax and logsumexp of the rows of a contiguous [N, C] array.
+"""Softmax, log-softmax and logsumexp of the rows of a contiguous [N, C] array, C >= 1.
 
     probs_c = exp((logits_c - maximum) · scale) / total,   total = Σ_c exp((logits_c - maximum) · scale)
 
-`scale` is 1 / temperature. `maximum` and `total` are float64. Where the maximum is infinite, the classes that tie at it
-share the row, and where a row holds NaN, `total` is NaN: all results follow from these two numbers.
+`scale` is 1 / temperature; `maximum` and `total` are float64. Where the maximum is infinite, the classes that tie at it
+share the row, and where a row holds NaN, `total` is NaN: every result follows from these two numbers.
+
+Rows of many classes vectorise along the row. Rows of few classes do not, so LANES of them become the columns of a small
+tile, and the vector runs across rows. Which way is taken depends on C alone, and unused lanes compute too: a row has the
+same bits wherever it stands. A block kernel gets the tile as `scratch`, from `scratch_for`.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from logitkit.kernels import jit
 from logitkit.kernels.exp import exp_shifted, largest
 
-__all__ = ["exp_row", "sum_exp_row"]
+__all__ = [
+    *("FEW", "LANES", "exp_row", "exp_tile", "log_softmax_block", "logsumexp_block", "scratch_for", "softmax_block"),
+    *("sum_exp_row", "tie"),
+]
+
+LANES = 64  # rows in a tile
+FEW = 32  # rows with fewer classes than this are computed in tiles
+
+Scratch = tuple[NDArray[Any], NDArray[np.float64]]
+
+
+def scratch_for(C: int, dtype: np.dtype[Any]) -> Scratch:
+    """Return what a block kernel needs beside its arrays: a tile, and each lane's maximum, shift and total."""
+    few = C < FEW
+    return np.empty((C if few else 0, LANES), dtype), np.empty((3 if few else 0, LANES))
 
 
 @jit
-def _tie_row(logits: Any, maximum: float, exps_out: Any) -> float:
-    """The exponentials of a row whose maximum is infinite or NaN: 1 where a class ties at it, else 0."""
-    total = 0.0
-    for i in range(logits.shape[0]):
-        logit = logits[i]
-        tie = 1.0 if logit == maximum else 0.0
-        tie = tie if logit == logit else np.nan  # noqa: PLR0124  (only NaN differs from itself)
-        if exps_out.shape[0] > 0:
-            exps_out[i] = tie
-        total += tie
-    return total
+def tie(logit: float, maximum: float) -> float:
+    """Return the shifted logit beside an infinite or NaN maximum: 0 where it ties, else -inf; NaN stays NaN."""
+    if np.isnan(logit):
+        return np.nan
+    return 0.0 if logit == maximum else -np.inf
 
 
 @jit
 def exp_row(logits: Any, maximum: float, scale: float, exps_out: Any) -> float:
     """Write exp((logits - maximum) · scale) into `exps_out`, which may be `logits`, and return the sum."""
-    if not np.isfinite(maximum):
-        return _tie_row(logits, maximum, exps_out)
     total = 0.0
-    for i in range(logits.shape[0]):
-        exponential = exp_shifted(logits[i], maximum, scale)
-        exps_out[i] = exponential
-        total += exponential
+    if np.isfinite(maximum):
+        for i in range(logits.shape[0]):
+            exponential = exp_shifted(logits[i], maximum, scale)
+            exps_out[i] = exponential
+            total += exponential
+    else:
+        for i in range(logits.shape[0]):
+            exponential = np.exp(tie(logits[i], maximum))
+            exps_out[i] = exponential
+            total += exponential
     return total
 
 
 @jit
 def sum_exp_row(logits: Any, maximum: float, scale: float) -> float:
     """Return the sum of exp((logits - maximum) · scale) and write nothing."""
-    if not np.isfinite(maximum):
-        return _tie_row(logits, maximum, logits[:0])
     total = 0.0
-    for i in range(logits.shape[0]):
-        total += exp_shifted(logits[i], maximum, scale)
+    if np.isfinite(maximum):
+        for i in range(logits.shape[0]):
+            total += exp_shifted(logits[i], maximum, scale)
+    else:
+        for i in range(logits.shape[0]):
+            total += np.exp(tie(logits[i], maximum))
     return total
+
+
+@jit
+def exp_tile(logits: Any, start: int, rows: int, scale: float, scratch: Scratch) -> None:
+    """Fill the tile with the exponentials of `rows` rows from `start`, one row a lane, and lanes 0 and 2 of the sums.
+
+    Lane by lane: `sums[0]` is the maximum, infinite or NaN where it is so, and `sums[2]` the total.
+    """
+    tile, sums = scratch
+    C = logits.shape[1]
+    maximum, shift, total = sums[0], sums[1], sums[2]
+    for lane in range(rows):
+        for c in range(C):
+            tile[c, lane] = logits[start + lane, c]
+    for lane in range(rows, LANES):
+        for c in range(C):
+            tile[c, lane] = 0.0
+    for lane in range(LANES):
+        maximum[lane] = tile[0, lane]
+        total[lane] = 0.0
+    for c in range(1, C):
+        for lane in range(LANES):
+            logit = np.float64(tile[c, lane])
+            maximum[lane] = maximum[lane] if maximum[lane] > logit else logit
+    for lane in range(LANES):
+        shift[lane] = maximum[lane]
+        if not np.isfinite(shift[lane]):
+            shift[lane] = 0.0
+            for c in range(C):
+                tile[c, lane] = tie(tile[c, lane], maximum[lane])
+    for c in range(C):
+        for lane in range(LANES):
+            exponential = exp_shifted(tile[c, lane], shift[lane], scale)
+            tile[c, lane] = exponential
+            total[lane] += exponential
+
+
+@jit
+def softmax_block(logits: Any, scale: float, scratch: Scratch, probs_out: Any) -> None:
+    """Write the softmax of every row into `probs_out`, which may be `logits`."""
+    N, C = logits.shape
+    if C < FEW:
+        tile, sums = scratch
+        factor = sums[1]
+        for start in range(0, N, LANES):
+            rows = min(LANES, N - start)
+            exp_tile(logits, start, rows, scale, scratch)
+            for lane in range(LANES):
+                factor[lane] = 1.0 / sums[2, lane]
+            for lane in range(rows):
+                for c in range(C):
+                    probs_out[start + lane, c] = tile[c, lane] * factor[lane]
+        return
+    for row in range(N):
+        probs = probs_out[row]
+        inverse = 1.0 / exp_row(logits[row], largest(logits[row]), scale, probs)
+        for i in range(C):
+            probs[i] = probs[i] * inverse
+
+
+@jit
+def _log_row(logits: Any, maximum: float, scale: float, log_total: float, log_probs_out: Any) -> None:
+    """Write (logits - maximum) · scale - log_total into `log_probs_out`, which may be `logits`."""
+    if np.isfinite(maximum):
+        for i in range(logits.shape[0]):
+            log_probs_out[i] = (np.float64(logits[i]) - maximum) * scale - log_total
+    else:
+        for i in range(logits.shape[0]):
+            log_probs_out[i] = tie(logits[i], maximum) - log_total
+
+
+@jit
+def log_softmax_block(logits: Any, scale: float, scratch: Scratch, log_probs_out: Any) -> None:
+    """Write the log-softmax of every row into `log_probs_out`, which may be `logits`."""
+    N, C = logits.shape
+    if C < FEW:
+        sums = scratch[1]
+        for start in range(0, N, LANES):
+            rows = min(LANES, N - start)
+            exp_tile(logits, start, rows, scale, scratch)
+            for lane in range(rows):
+                row = start + lane
+                _log_row(logits[row], sums[0, lane], scale, math.log(sums[2, lane]), log_probs_out[row])
+        return
+    for row in range(N):
+        maximum = largest(logits[row])
+        log_total = math.log(sum_exp_row(logits[row], maximum, scale))
+        _log_row(logits[row], maximum, scale, log_total, log_probs_out[row])
+
+
+@jit
+def _log_sum(maximum: float, scale: float, total: float) -> float:
+    """Return log Σ exp(logits · scale) from a row's maximum and total; an infinite maximum is the answer."""
+    if np.isfinite(maximum):
+        return maximum * scale + math.log(total)
+    return np.nan if np.isnan(total) else maximum
+
+
+@jit
+def logsumexp_block(logits: Any, scale: float, scratch: Scratch, values_out: Any) -> None:
+    """Write the logsumexp of every row into `values_out` [N]."""
+    N, C = logits.shape
+    if C < FEW:
+        sums = scratch[1]
+        for start in range(0, N, LANES):
+            rows = min(LANES, N - start)
+            exp_tile(logits, start, rows, scale, scratch)
+            for lane in range(rows):
+                values_out[start + lane] = _log_sum(sums[0, lane], scale, sums[2, lane])
+        return
+    for row in range(N):
+        maximum = largest(logits[row])
+        values_out[row] = _log_sum(maximum, scale, sum_exp_row(logits[row], maximum, scale))

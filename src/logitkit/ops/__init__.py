@@ -1,1 +1,11 @@
-"""ops."""
+"""The mathematics of logits: every function checks, allocates and names; the kernels loop.
+
+Logits come as NumPy, PyTorch or JAX arrays, memory maps or lists, of any shape whose classes lie along one axis, in
+float16, bfloat16, float32 or float64. Results are NumPy arrays. The same input has the same bits at any number of threads.
+"""
+
+from logitkit.ops.cross_entropy import cross_entropy
+from logitkit.ops.select import argmax, top_k
+from logitkit.ops.softmax import log_softmax, logsumexp, softmax
+
+__all__ = ["argmax", "cross_entropy", "log_softmax", "logsumexp", "softmax", "top_k"]

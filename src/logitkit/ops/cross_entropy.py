@@ -1,0 +1,170 @@
+"""Cross-entropy computed directly on logits: the training objective, its value and gradient in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logitkit.arrays import compute_dtype, read_only
+from logitkit.checks import as_labels, as_logits, as_out, as_weights, check_choice, check_fraction, input_error
+from logitkit.errors import OptionError
+from logitkit.kernels import run_blocks, split
+from logitkit.kernels.cross_entropy import cross_entropy_block, soft_cross_entropy_block
+from logitkit.kernels.softmax import scratch_for
+from logitkit.ops._rows import Array, block_rows, is_plain, to_block
+
+__all__ = ["cross_entropy"]
+
+_NAME = "cross_entropy"
+
+
+def cross_entropy(
+    logits: Any,
+    labels: Any = None,
+    *,
+    targets: Any = None,
+    class_weights: Any = None,
+    sample_weights: Any = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    grad: bool = False,
+    grad_out: Array | None = None,
+) -> Any:
+    r"""Return the cross-entropy between targets and the softmax of logits, and its gradient on request.
+
+    .. math:: \ell = -\sum_c w_c \, q_c \log \mathrm{softmax}(z)_c, \qquad
+              \frac{\partial \ell}{\partial z_c} = p_c \sum_j w_j q_j - w_c q_c
+
+    q is 1 at the label, or the row of `targets`; label smoothing ε makes it (1 - ε) q + ε / C. Definitions are PyTorch's.
+
+    Args:
+        logits: `[N, C]`, or `[C]`, `[N, T, V]`: the classes are the last axis, one or more. Types as for `softmax`.
+        labels: class indices in [0, C), of the logits' shape without the classes.
+        targets: instead of labels, weights of the logits' shape that are not negative; each row usually sums to 1.
+        class_weights: `[C]`, finite, at least 0.
+        sample_weights: one weight a row, finite, at least 0. An integer weight is the same as repeating the row. A row of
+            weight 0 counts for nothing, whatever its logits are.
+        label_smoothing: ε in [0, 1].
+        reduction: "mean" divides the sum by the sum of weights (sample weight times the label's class weight; with
+            `targets`, the sample weights alone), "sum" adds up, "none" keeps a loss for each row.
+        grad: return the gradient too; `grad_out` implies it.
+        grad_out: a buffer for the gradient, of the logits' shape and type; may be `logits` itself.
+
+    Returns:
+        The loss: a float, or with "none" a float64 array, one for each row. With `grad=True`, a pair of it and the gradient
+        of the mean or of the sum ("none" too), of the logits' shape and type. Sums are float64. A class of probability 0
+        costs +inf where a target asks for it and nothing elsewhere; NaN in a row gives NaN. The mean of no rows, or of
+        rows that all weigh 0, is 0.0.
+
+    Raises:
+        InputError: if shapes disagree, a label is out of range, or a weight or target is negative or not finite.
+        OptionError: if not exactly one of `labels` and `targets` is given, or an option is out of its range.
+
+    Example:
+        >>> from logitkit import ops
+        >>> loss, grad = ops.cross_entropy([[2.0, 1.0, 0.1]], [2], grad=True)
+        >>> round(loss, 3), grad.round(2).tolist()
+        (2.317, [[0.66, 0.24, -0.9]])
+
+    References:
+        Label smoothing: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
+    """
+    array = as_logits(logits, _NAME)
+    smoothing = check_fraction(label_smoothing, "label_smoothing", _NAME)
+    check_choice(reduction, ("mean", "sum", "none"), "reduction", _NAME)
+    if (labels is None) == (targets is None):
+        both = "neither" if labels is None else "both"
+        raise OptionError(f"Exactly one of 'labels' and 'targets' of {_NAME} must be given; got {both}.")
+    C, shape = array.shape[-1], array.shape[:-1]
+    N = array.size // C
+    class_indices = None if labels is None else as_labels(labels, shape, C, _NAME).reshape(N)
+    soft_targets = None if targets is None else _as_targets(targets, array.shape).reshape(N, C)
+    by_class = None if class_weights is None else as_weights(class_weights, (C,), "class_weights", _NAME)
+    by_row = None if sample_weights is None else as_weights(sample_weights, shape, "sample_weights", _NAME).reshape(N)
+    wants_grad = grad or grad_out is not None
+    dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
+    out = as_out(grad_out if wants_grad else None, array.shape if wants_grad else (0, C), dtype, "grad_out", _NAME)
+
+    # `row_weights` is what a row counts in the mean; `factors` is what its plain loss is multiplied by.
+    row_weights = by_row
+    if by_class is not None and class_indices is not None:
+        of_label = by_class[class_indices]
+        row_weights = of_label if by_row is None else of_label * by_row
+    in_targets = soft_targets is not None or (by_class is not None and smoothing > 0.0)
+    factors = by_row if in_targets else row_weights
+    total = float(N) if row_weights is None else float(np.sum(row_weights))
+    divisor = total if reduction == "mean" and total > 0.0 else 1.0
+    grad_scales = read_only(np.array([1.0 / divisor]) if factors is None else factors / divisor)
+    losses = np.empty(N)
+
+    def work(start: int, stop: int) -> None:
+        source, target = rows[start:stop], rows_out[start:stop]
+        plain = is_plain(source) and source.dtype == compute
+        block = source if plain else to_block(source)
+        block_out = target if not wants_grad or (plain and is_plain(target)) else block
+        scales = grad_scales if factors is None else grad_scales[start:stop]
+        y = None if class_indices is None else class_indices[start:stop]
+        if in_targets:
+            q = _weighted_targets(y, soft_targets, start, stop, by_class, smoothing, block.dtype)
+            soft_cross_entropy_block(read_only(block), q, scales, losses[start:stop], block_out)
+        else:
+            scratch = scratch_for(C, block.dtype)
+            cross_entropy_block(read_only(block), y, smoothing, scales, scratch, losses[start:stop], block_out)
+        if wants_grad:
+            if factors is not None and not factors[start:stop].all():
+                block_out[factors[start:stop] == 0.0] = 0.0
+            if block_out is not target:
+                with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                    target[:] = block_out
+
+    compute = compute_dtype(array.dtype)
+    rows = array.reshape(N, C)
+    contiguous = out if not wants_grad or out.flags.c_contiguous else np.empty(array.shape, out.dtype)
+    rows_out = contiguous.reshape(-1, C) if wants_grad else np.empty((0, C), compute)
+    run_blocks(work, split(N, block_rows(C)))
+    if contiguous is not out:
+        out[...] = contiguous
+
+    if factors is not None:
+        np.multiply(losses, factors, out=losses, where=factors != 0.0)
+        losses[factors == 0.0] = 0.0
+    loss: Any = losses.reshape(shape) if reduction == "none" else float(np.sum(losses)) / divisor
+    return (loss, out) if wants_grad else loss
+
+
+def _as_targets(targets: Any, shape: tuple[int, ...]) -> Array:
+    """Return soft targets of the logits' shape, finite and not negative, in the type they came in."""
+    array = as_logits(targets, _NAME, name="targets")
+    if array.shape != shape:
+        raise input_error("targets", _NAME, f"of the logits' shape {list(shape)}", f"the shape {list(array.shape)}")
+    if array.size and not (array.min() >= 0.0 and array.max() < np.inf):
+        flat = array.reshape(-1, shape[-1])
+        row = int(np.argmax(~((flat >= 0.0) & (flat < np.inf)).all(axis=1)))
+        raise input_error("targets", _NAME, "finite and at least 0", f"{flat[row].tolist()} in row {row}")
+    return array
+
+
+def _weighted_targets(
+    labels: NDArray[np.intp] | None,
+    targets: Array | None,
+    start: int,
+    stop: int,
+    class_weights: NDArray[np.float64] | None,
+    smoothing: float,
+    dtype: np.dtype[Any],
+) -> Array:
+    """Return w_c · ((1 - ε) q_c + ε / C) for a block of rows: smoothed, weighted, of the logits' type, read-only."""
+    if targets is not None:
+        q = targets[start:stop]
+        if smoothing > 0.0:
+            q = (1.0 - smoothing) * q.astype(np.float64) + smoothing / q.shape[1]
+    else:
+        assert labels is not None
+        assert class_weights is not None
+        q = np.full((stop - start, class_weights.size), smoothing / class_weights.size)
+        q[np.arange(stop - start), labels] += 1.0 - smoothing
+    if class_weights is not None:
+        q = q * class_weights
+    return read_only(np.ascontiguousarray(q, dtype=dtype))

@@ -1,0 +1,76 @@
+"""Which class is largest: arg max and top-k on logits. No softmax is needed, since the order is the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from logitkit.arrays import compute_dtype
+from logitkit.checks import as_logits, check_axis, check_count
+from logitkit.kernels.select import argmax_block, top_k_block
+from logitkit.ops._rows import Array, map_rows
+
+__all__ = ["argmax", "top_k"]
+
+
+def argmax(logits: Any, axis: int = -1) -> Any:
+    """Return the index of the largest logit of each row: the decision.
+
+    Args:
+        logits: `[C]`, `[N, C]`, any shape with one class or more along `axis`; types as for `softmax`.
+        axis: the axis of the classes, which the result does not have.
+
+    Returns:
+        intp indices; a NumPy integer for logits `[C]`. Of equal logits the first is taken, -0.0 and 0.0 being equal. A NaN
+        counts as the largest number, so a row with NaN gives the index of its first NaN, as in NumPy and PyTorch.
+
+    Raises:
+        InputError: if `logits` has no class, no dimension or no numbers.
+        OptionError: if `axis` is out of its range.
+
+    Example:
+        >>> from logitkit import ops
+        >>> ops.argmax([[2.0, 1.0, 0.1], [0.0, 3.0, 3.0]]).tolist()
+        [0, 1]
+    """
+    array = as_logits(logits, "argmax", axis=axis)
+    axis = check_axis(axis, array.ndim, "argmax")
+    labels = np.empty(array.shape[:axis] + array.shape[axis + 1 :], np.intp)
+    map_rows(array, axis, None, labels, argmax_block, 0)
+    return labels[()]
+
+
+def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
+    """Return the k largest logits of each row and their indices, largest first.
+
+    Args:
+        logits: as for `argmax`.
+        k: how many, in [1, C].
+        axis: the axis of the classes.
+
+    Returns:
+        `(values, indices)`: the logits' shape with k entries along `axis`, in the logits' type and intp. Equal logits are in
+        the order of their indices; NaN counts as the largest number. `indices` with k = 1 are those of `argmax`.
+
+    Raises:
+        InputError: as `argmax`.
+        OptionError: if `k` or `axis` is out of its range.
+
+    Example:
+        >>> from logitkit import ops
+        >>> values, indices = ops.top_k([0.1, 2.0, 1.0, 2.0], 3)
+        >>> values.tolist(), indices.tolist()
+        ([2.0, 2.0, 1.0], [1, 3, 2])
+    """
+    array = as_logits(logits, "top_k", axis=axis)
+    axis = check_axis(axis, array.ndim, "top_k")
+    k = check_count(k, 1, array.shape[axis], "k", "top_k")
+    indices = np.empty((*array.shape[:axis], k, *array.shape[axis + 1 :]), np.intp)
+    key_dtype = np.int64 if compute_dtype(array.dtype) == np.float64 else np.int32
+
+    def work(block: Array, indices_out: Array) -> None:
+        top_k_block(block, np.empty(k, key_dtype), indices_out)
+
+    map_rows(array, axis, None, indices, work, 0)
+    return np.take_along_axis(array, indices, axis), indices
