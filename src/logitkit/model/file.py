@@ -42,7 +42,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
 }
 _FOREIGN = {
-    b"PK": "a ZIP archive, perhaps of PyTorch",
+    b"PK\x03\x04": "a ZIP archive, perhaps of PyTorch",
     b"\x80": "a Python pickle, which could run any code and is never opened",
     b"\x1f\x8b": "a gzip file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file",
@@ -253,10 +253,11 @@ def _altered(path: str | os.PathLike[str], what: str) -> ModelFileError:
 
 
 def _foreign(path: str | os.PathLike[str], start: bytes, size: int) -> ModelFileError:
+    header_bytes = int.from_bytes(start, "little")  # of a model, unless these eight bytes are something else's
     for magic, kind in _FOREIGN.items():
-        if start.startswith(magic) and not (len(start) == 8 and start[5:] == b"\0\0\0"):
+        if start.startswith(magic) and (header_bytes > _MAX_HEADER_BYTES or start[2:3] == b"\x95"):
             return ModelFileError(f"{path} is {kind}; give a .logitkit file that `logitkit train` wrote.")
-    if len(start) < 8 or (start[4:] == b"\0\0\0\0" and int.from_bytes(start, "little") > size - 8):
+    if len(start) < 8 or size - 8 < header_bytes <= _MAX_HEADER_BYTES:
         return ModelFileError(
             f"{path} is truncated or not a logitkit model ({size:,} bytes); fetch the file again or train again."
         )
