@@ -1,0 +1,163 @@
+"""Text columns: Arrow strings in, normalised UTF-8 bytes and offsets out, copied only where a row needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from logitkit.errors import InputError
+from logitkit.kernels import run_blocks
+from logitkit.kernels.utf8 import NEEDS_LOWER, NEEDS_NFKC, NEEDS_REPAIR, row_flags
+from logitkit.text.alphabet import alphabet
+
+Texts = Any
+"""A list of str, a NumPy array of str, a pandas or Polars series, or a pyarrow Array or ChunkedArray of strings."""
+
+_BLOCK_BYTES = 1 << 20
+
+
+class Column(NamedTuple):
+    """The bytes of one string column: row r is `data[offsets[r]:offsets[r + 1]]`.
+
+    Attributes:
+        data: uint8; UTF-8, lower-cased and NFKC-normalised (but for ASCII capitals, which the tokeniser lowers).
+        offsets: `[N + 1]` int32 or int64.
+    """
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[Any]
+
+    @property
+    def rows(self) -> int:
+        """How many texts there are."""
+        return len(self.offsets) - 1
+
+    def blocks(self, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
+        """Cut the rows into consecutive ranges of about `block_bytes`; the cut depends on the data alone."""
+        if self.rows == 0:
+            return []
+        size = int(self.offsets[-1]) - int(self.offsets[0])
+        marks = np.arange(1, max(2, size // block_bytes + 1)) * block_bytes + int(self.offsets[0])
+        cuts = np.unique(np.searchsorted(self.offsets, marks))
+        cuts = np.concatenate([[0], cuts[(cuts > 0) & (cuts < self.rows)], [self.rows]])
+        return [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+
+
+def as_arrow(texts: Texts) -> pa.Array:
+    """Return `texts` as one Arrow string array, without copying Arrow's own.
+
+    Args:
+        texts: `[N]` strings; see `Texts`.
+
+    Raises:
+        InputError: if it is one bare string, or not strings, or a text is null (the message names the first).
+
+    Example:
+        >>> from logitkit.text.columns import as_arrow
+        >>> as_arrow(["a", "b"]).type
+        DataType(string)
+    """
+    if isinstance(texts, str | bytes):
+        raise InputError("The texts must be a sequence of texts; got one bare string: put it into a list.")
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+        if isinstance(texts, pa.ChunkedArray):  # several chunks that no single array can hold
+            texts = pa.concat_arrays(texts.cast(pa.large_string()).chunks)
+    if not isinstance(texts, pa.Array):
+        texts = _from_python(texts)
+    if pa.types.is_dictionary(texts.type) or pa.types.is_string_view(texts.type):
+        texts = texts.cast(pa.large_string())
+    if pa.types.is_null(texts.type) and len(texts) == 0:
+        texts = texts.cast(pa.string())
+    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        raise InputError(f"The texts must be strings; got a column of type {texts.type}: convert it first.")
+    if texts.null_count:
+        row = pc.index(texts.is_null(), True).as_py()
+        raise InputError(f"Text {row} (counted from 0) is null: drop such rows, or replace them by an empty text.")
+    return texts
+
+
+def _from_python(texts: Iterable[Any]) -> pa.Array:
+    if hasattr(texts, "to_arrow"):  # Polars
+        return as_arrow(texts.to_arrow())
+    if hasattr(texts, "__arrow_array__") or hasattr(texts, "__arrow_c_array__"):
+        return pa.array(texts)
+    if isinstance(texts, np.ndarray) or hasattr(texts, "to_numpy"):
+        texts = np.asarray(texts).tolist()
+    texts = list(texts)
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:  # lone surrogates, as `json` and `os.fsdecode` leave them
+        return pa.array([text.encode("utf-8", "replace").decode("utf-8") for text in texts], pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        for row, text in enumerate(texts):
+            if text is not None and not isinstance(text, str):
+                raise InputError(
+                    f"Text {row} (counted from 0) must be a string; got {type(text).__name__} {text!r:.50}."
+                ) from None
+        return pa.array(texts, pa.large_string())
+
+
+def as_column(texts: Texts) -> Column:
+    """Return `texts` as normalised bytes: invalid UTF-8 replaced, NFKC, lower case.
+
+    Rows of plain ASCII, and rows that are normal already (most Chinese text), are passed on as they are.
+
+    Args:
+        texts: `[N]` strings; see `Texts`.
+
+    Raises:
+        InputError: as `as_arrow`.
+
+    Example:
+        >>> from logitkit.text.columns import as_column
+        >>> bytes(as_column(["Ｆｕｌｌ Ünit"]).data).decode()
+        'full ünit'
+    """
+    array = as_arrow(texts)
+    column = _buffers(array)
+    flags = np.zeros(column.rows, np.uint8)
+    run_blocks(lambda a, b: row_flags(column.data, column.offsets[a : b + 1], alphabet(), flags[a:b]), column.blocks())
+    if not flags.any():
+        return column
+    rows = np.flatnonzero(flags)
+    if (flags & NEEDS_REPAIR).any():
+        array = _repair(column, flags)
+    picked = _normalise(array.take(rows), flags[rows])
+    if len(rows) == len(array):
+        return _buffers(picked)
+    order = np.arange(len(array))
+    order[rows] = len(array) + np.arange(len(rows))
+    joined = pa.concat_arrays([array.cast(pa.large_string()), picked.cast(pa.large_string())])
+    return _buffers(joined.take(order))
+
+
+def _buffers(array: pa.Array) -> Column:
+    """View the buffers of a string array without nulls; a slice keeps its offset."""
+    width: Any = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    _, offsets, data = array.buffers()
+    if len(array) == 0 or offsets is None:
+        return Column(np.zeros(0, np.uint8), np.zeros(1, width))
+    view = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1]
+    return Column(np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), view)
+
+
+def _repair(column: Column, flags: NDArray[np.uint8]) -> pa.Array:
+    """Replace invalid UTF-8 by U+FFFD, in the rows that have any."""
+    data, offsets = column
+    raw = data.tobytes()
+    rows = [raw[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+    return pa.array([row.decode("utf-8", "replace") for row in rows], pa.large_string())
+
+
+def _normalise(array: pa.Array, flags: NDArray[np.uint8]) -> pa.Array:
+    if (flags & NEEDS_NFKC).any():
+        array = pc.utf8_normalize(array, form="NFKC")
+    if (flags & (NEEDS_LOWER | NEEDS_NFKC)).any():
+        array = pc.utf8_lower(array)
+    return array

@@ -1,0 +1,192 @@
+"""Texts to weighted sparse features: the fitted part of the path from text to logits.
+
+    weight(f, text) = (1 + ln count(f, text)) · idf(f),    idf(f) = ln((1 + N) / (1 + documents(f))) + 1
+
+Each view (words, characters) is then L2-normalised on its own, so that neither drowns the other. The weighting is that of
+scikit-learn's `TfidfTransformer(sublinear_tf=True)`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logitkit.kernels import n_threads, run_blocks
+from logitkit.kernels.hashing import Table, add_all, make_table
+from logitkit.kernels.ngrams import Counts
+from logitkit.kernels.weighting import count_documents, count_kept, renumber, weigh_rows
+from logitkit.text.columns import Column
+from logitkit.text.counting import Counter, known_table
+from logitkit.text.spec import NgramSpec
+
+__all__ = ["Features", "NgramCounts", "Vocabulary", "count_ngrams"]
+
+
+class Features(NamedTuple):
+    """Sparse rows: row r has `indices[indptr[r]:indptr[r + 1]]` with weights `data[…]`, each feature at most once.
+
+    Attributes:
+        indptr: `[N + 1]` int64.
+        indices: int32 in [0, F); word n-grams before character n-grams.
+        data: float32, above 0.
+        n_features: F.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    data: NDArray[np.float32]
+    n_features: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The n-grams that a model knows, and their inverse document frequencies.
+
+    Attributes:
+        spec: which n-grams there are.
+        word_hashes: `[F_words]` uint64; feature f is the word n-gram of hash `word_hashes[f]`.
+        char_hashes: `[F_chars]` uint64; feature F_words + f is the character n-gram of hash `char_hashes[f]`.
+        idf: `[F]` float32, at least 1; F = F_words + F_chars.
+    """
+
+    spec: NgramSpec
+    word_hashes: NDArray[np.uint64]
+    char_hashes: NDArray[np.uint64]
+    idf: NDArray[np.float32]
+    _idle: list[Counter] = field(default_factory=list, init=False, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    @property
+    def n_features(self) -> int:
+        """F, the number of features."""
+        return len(self.idf)
+
+    @cached_property
+    def tables(self) -> tuple[Table, Table]:
+        """The tables that find a word's and a character n-gram's number by its hash."""
+        return known_table(self.word_hashes), known_table(self.char_hashes)
+
+    def transform(self, column: Column) -> Features:
+        """Return the features of `column`, `[N, F]` sparse; n-grams that are not known are passed over.
+
+        Serial, and safe to call from many threads at once.
+        """
+        with self._lock:
+            counter = self._idle.pop() if self._idle else Counter(self.spec, self.tables)
+        try:
+            n_words = len(self.word_hashes)
+            kept = (np.arange(n_words, dtype=np.int32), np.arange(n_words, self.n_features, dtype=np.int32))
+            return _weigh([counter.count(column)], kept, self.idf)
+        finally:
+            with self._lock:
+                self._idle.append(counter)
+
+
+@dataclass(frozen=True)
+class NgramCounts:
+    """How often each n-gram occurs in each row of a column, before anything is chosen or weighted.
+
+    Attributes:
+        spec: which n-grams were counted.
+        rows: N.
+        hashes: uint64; the hashes of the word and of the character n-grams, in the order of their first occurrence.
+        shards: the rows' counts, cut into consecutive ranges.
+    """
+
+    spec: NgramSpec
+    rows: int
+    hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]]
+    shards: list[tuple[Counts, Counts]]
+
+    def weigh(self, *, rare: bool = True, fit_rows: NDArray[np.bool_] | None = None) -> tuple[Vocabulary, Features]:
+        """Fit the vocabulary on some of the rows, and return it with the features of all rows.
+
+        Args:
+            rare: keep the n-grams that one text alone has.
+            fit_rows: `[N]`; the rows to learn from, all if None. To the others, an n-gram that only they have is unknown.
+        """
+        chosen = np.ones(self.rows, np.bool_) if fit_rows is None else fit_rows
+        starts = self._starts()
+        kept, hashes, idf = [], [], []
+        n_features = 0
+        for view in (0, 1):
+            documents = np.zeros(len(self.hashes[view]), np.int32)
+            for start, shard in zip(starts, self.shards, strict=False):
+                counts = shard[view]
+                count_documents(counts.numbers, counts.indptr, chosen[start:], documents)
+            keep = np.flatnonzero(documents >= (1 if rare else 2))
+            feature_of = np.full(len(documents), -1, np.int32)
+            feature_of[keep] = np.arange(n_features, n_features + len(keep), dtype=np.int32)
+            n_features += len(keep)
+            kept.append(feature_of)
+            hashes.append(self.hashes[view][keep])
+            idf.append(np.log((1.0 + chosen.sum()) / (1.0 + documents[keep])) + 1.0)
+        vocabulary = Vocabulary(self.spec, hashes[0], hashes[1], np.concatenate(idf).astype(np.float32))
+        return vocabulary, _weigh(self.shards, (kept[0], kept[1]), vocabulary.idf)
+
+    def _starts(self) -> list[int]:
+        return [0, *np.cumsum([len(words.indptr) - 1 for words, _ in self.shards]).tolist()]
+
+
+def count_ngrams(column: Column, spec: NgramSpec) -> NgramCounts:
+    """Count the n-grams of `column` on all threads; the result is the same at any number of threads.
+
+    Example:
+        >>> from logitkit.text import NgramSpec, as_column, count_ngrams
+        >>> vocabulary, features = count_ngrams(as_column(["to be or not to be"]), NgramSpec(chars=(1, 0))).weigh()
+        >>> vocabulary.n_features  # to, be, or, not, and "to be", "be or", "or not", "not to"
+        8
+    """
+    size = int(column.offsets[-1]) - int(column.offsets[0])
+    blocks = column.blocks(max(1, -(-size // n_threads()))) or [(0, 0)]
+    shards = run_blocks(lambda a, b: Counter(spec).count(Column(column.data, column.offsets[a : b + 1])), blocks)
+    return NgramCounts(spec, column.rows, (_join(shards, 0), _join(shards, 1)), shards)
+
+
+def _join(shards: list[tuple[Counts, Counts]], view: int) -> NDArray[np.uint64]:
+    """Number one view's n-grams over all shards, rewrite the shards' entries, and return the hashes by number.
+
+    Shards are consecutive, so going through each one's n-grams in turn meets them in the order of first occurrence.
+    """
+    parts = [shard[view] for shard in shards]
+    sizes = [int(part.table.size[0]) for part in parts]
+    if len(parts) == 1:
+        return parts[0].table.hashes[: sizes[0]].copy()
+    table = make_table(max(1, sum(sizes)))
+    for part, size in zip(parts, sizes, strict=True):
+        numbers = np.empty(size, np.int32)
+        add_all(table, part.table.hashes[:size], numbers)
+        renumber(part.numbers[: part.indptr[-1]], numbers)
+    return table.hashes[: table.size[0]].copy()
+
+
+def _weigh(
+    shards: list[tuple[Counts, Counts]], kept: tuple[NDArray[np.int32], NDArray[np.int32]], idf: NDArray[np.float32]
+) -> Features:
+    """Join the two views of every shard to weighted rows."""
+    starts = np.cumsum([0, *(len(words.indptr) - 1 for words, _ in shards)])
+    lengths = np.zeros(starts[-1], np.int64)
+    blocks = [(i, i + 1) for i in range(len(shards))]
+
+    def measure(i: int, _: int) -> None:
+        for counts, feature_of in zip(shards[i], kept, strict=True):
+            count_kept(counts.numbers, counts.indptr, feature_of, lengths[starts[i] : starts[i + 1]])
+
+    def fill(i: int, _: int) -> None:
+        for counts, feature_of in zip(shards[i], kept, strict=True):
+            ends_here = ends[starts[i] : starts[i + 1]]
+            weigh_rows(counts.numbers, counts.counts, counts.indptr, feature_of, idf, ends_here, indices, data)
+
+    run_blocks(measure, blocks)
+    indptr = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    ends = indptr[:-1].copy()
+    indices = np.empty(indptr[-1], np.int32)
+    data = np.empty(indptr[-1], np.float32)
+    run_blocks(fill, blocks)
+    return Features(indptr, indices, data, len(idf))
