@@ -48,8 +48,9 @@ def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scal
     pull = _pull(logits, label, maximum, label_smoothing)
     total = exp_row(logits, maximum, 1.0, grad_out)
     shared = label_smoothing / C
-    own = grad_scale * (grad_out[label] / total - shared - (1.0 - label_smoothing))
-    factor = grad_scale / total
+    inverse = 1.0 / total
+    factor = grad_scale * inverse
+    own = grad_scale * (grad_out[label] * inverse - shared - (1.0 - label_smoothing))
     offset = grad_scale * shared
     for i in range(C):
         grad_out[i] = grad_out[i] * factor - offset
@@ -81,21 +82,25 @@ def cross_entropy_block(
         return
     tile, sums = scratch
     for start in range(0, N, LANES):
-        rows = min(LANES, N - start)
-        exp_tile(logits, start, rows, 1.0, scratch)
-        for lane in range(rows):
-            row = start + lane
-            losses_out[row] = math.log(sums[2, lane]) - _pull(logits[row], labels[row], sums[0, lane], label_smoothing)
-        if not wants_grad:
-            continue
-        for lane in range(rows):
-            row = start + lane
-            scale = grad_scales[row * per_row]
-            factor = scale / sums[2, lane]
+        rows = logits[start : start + LANES]
+        exp_tile(rows, 1.0, scratch)
+        for lane in range(rows.shape[0]):
+            if label_smoothing > 0.0:
+                pull = _pull(rows[lane], labels[start + lane], sums[0, lane], label_smoothing)
+            else:
+                pull = _distance(rows[lane, labels[start + lane]], sums[0, lane])
+            losses_out[start + lane] = sums[3, lane] - pull
+        grads = grad_out[start : start + LANES]
+        for lane in range(grads.shape[0]):
+            scale = grad_scales[(start + lane) * per_row]
+            inverse = 1.0 / sums[2, lane]
+            factor = scale * inverse
+            offset = scale * shared
+            label = labels[start + lane]
+            own = scale * (tile[label, lane] * inverse - shared - (1.0 - label_smoothing))
             for c in range(C):
-                grad_out[row, c] = tile[c, lane] * factor - scale * shared
-            own = tile[labels[row], lane] / sums[2, lane] - shared - (1.0 - label_smoothing)
-            grad_out[row, labels[row]] = scale * own
+                grads[lane, c] = tile[c, lane] * factor - offset
+            grads[lane, label] = own
 
 
 @jit

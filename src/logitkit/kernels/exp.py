@@ -1,12 +1,13 @@
 """Exponentials and maxima that vectorise: what every softmax and every loss is made of.
 
-    exp(z) = 2^n · exp(r),   n = rint(z / ln 2),   r = z - n · ln 2 in [-ln 2 / 2, ln 2 / 2]
+    2^t = 2^n · 2^f,   n = rint(t),   f = t - n in [-1/2, 1/2],   t = z / ln 2
 
-(a) `exp(r)` is a minimax polynomial with 1 + r exact, so that the largest class has exactly 1. `2^n` is `n` written into the
-    exponent bits. There is no call and no branch, so LLVM turns a loop of it into vector code.
-(b) float32 logits compute in float64, with a polynomial of degree 6 (relative error 3.1e-9, a twentieth of an ulp of
+(a) `2^f` is a minimax polynomial whose constant is 1, so that the largest class has exactly 1. `n` is added to the exponent
+    bits. There is no call and no branch, so LLVM turns a loop of it into vector code.
+(b) float32 logits compute in float64, with a polynomial of degree 6 (relative error 2.0e-9, a thirtieth of an ulp of
     float32). It costs what float32 arithmetic with exact sums costs, since the sums are float64 anyway, and it makes
-    `logit - maximum` and the temperature exact enough at any size of logits. float64 logits take degree 11 (3.6e-18).
+    `logit - maximum` and the temperature exact enough at any size of logits. float64 logits need more: the remainder of z
+    after n · ln 2 in two steps, and degree 11 (3.6e-18).
 (c) A float maximum never vectorises, because NaN has to be minded. Integers do: with the lower bits of a negative float
     flipped, bit patterns order as the numbers do. Every NaN counts as the one largest number, and -0 as 0.
 """
@@ -21,7 +22,7 @@ from numba.extending import overload
 
 from logitkit.kernels import FASTMATH, jit
 
-__all__ = ["exp_shifted", "largest", "largest_key", "order_key"]
+__all__ = ["exp_shifted", "largest", "largest_key", "log_total", "order_key"]
 
 _OPTIONS = {"fastmath": set(FASTMATH), "error_model": "numpy"}
 
@@ -31,10 +32,10 @@ LN_2_HIGH = 0.6931471803691238  # the upper 32 bits of ln 2: n · LN_2_HIGH is e
 LN_2_LOW = 1.9082149292705877e-10
 TO_INTEGER = 6755399441055744.0  # 1.5 · 2^52: adding it moves a small integer into the lower bits of the pattern
 
-# Minimax coefficients of (exp(r) - 1 - r) / r², highest power first: for degree 6, then for degree 11.
-A0, A1, A2, A3, A4 = (
-    *(0.0013814599553094665, 0.008368716875262359, 0.04166838803103761, 0.16666520631773324),
-    0.4999999344783835,
+# Minimax coefficients, highest power first: of (2^f - 1) / f, degree 5, and of (exp(r) - 1 - r) / r², degree 9.
+A0, A1, A2, A3, A4, A5 = (
+    *(0.00015353359709737203, 0.001339887695733358, 0.009618437383259489),
+    *(0.055503324651037904, 0.24022647913284786, 0.693147202857574),
 )
 B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 = (
     *(2.5000056604513257e-08, 2.7630248336116406e-07, 2.7557586388429143e-06, 2.4801493099030417e-05),
@@ -44,15 +45,15 @@ B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 = (
 
 
 @jit
-def _exp_short(z: float) -> float:
-    """Return exp(z), z <= 0, to 3.1e-9; below -110 it is 1.7e-48, which float32 holds as 0."""
-    z = -110.0 if z < -110.0 else z
-    n = np.rint(z * LOG2_E)
-    r = z - n * LN_2
-    p = (((A0 * r + A1) * r + A2) * r + A3) * r + A4
-    p = (p * r + 1.0) * r + 1.0
-    power = np.int64((np.float64(n + TO_INTEGER).view(np.int64) + 1023) << 52).view(np.float64)
-    return p * power
+def _exp2_short(t: float) -> float:
+    """Return 2^t, t <= 0, to 2.0e-9; below t = -160 it is 2^-160, which float32 holds as 0."""
+    t = -160.0 if t < -160.0 else t
+    n = np.rint(t)
+    f = t - n
+    p = (((((A0 * f + A1) * f + A2) * f + A3) * f + A4) * f + A5) * f + 1.0
+    # A NaN of float32 passes: the bits that are moved up into its pattern are 0.
+    power = np.float64(n + TO_INTEGER).view(np.int64) << 52
+    return np.int64(np.float64(p).view(np.int64) + power).view(np.float64)
 
 
 @jit
@@ -71,8 +72,9 @@ def _exp_long(z: float) -> float:
 
 def exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:
     """Return exp((logit - maximum) · scale) as float64, as precise as the type of `logit` deserves (see (b))."""
-    shifted = (np.float64(logit) - maximum) * scale
-    return _exp_long(shifted) if isinstance(logit, float) else _exp_short(shifted)
+    if isinstance(logit, float):
+        return _exp_long((logit - maximum) * scale)
+    return _exp2_short((np.float64(logit) - maximum) * (scale * LOG2_E))
 
 
 @overload(exp_shifted, jit_options=_OPTIONS)
@@ -85,9 +87,27 @@ def _exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:
         return long
 
     def short(logit: Any, maximum: Any, scale: Any) -> Any:
-        return _exp_short((np.float64(logit) - maximum) * scale)
+        return _exp2_short((np.float64(logit) - maximum) * (scale * LOG2_E))
 
     return short
+
+
+@jit
+def log_total(total: float) -> float:
+    """Return log(total) to 2 ulp for a sum of exponentials, total >= 1 and finite; NaN stays NaN. It vectorises.
+
+    total = 2^k · m, m in [√½, √2];   log m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …),   s = (m - 1) / (m + 1)
+    """
+    bits = np.float64(total).view(np.int64)
+    k = np.int64(bits - 0x3FE6A09E667F3BCD) >> 52
+    m = np.int64(bits - (k << 52)).view(np.float64)
+    n = np.int64(k + 0x4338000000000000).view(np.float64) - TO_INTEGER
+    s = (m - 1.0) / (m + 1.0)
+    q = s * s
+    p = ((((q / 21.0 + 1.0 / 19.0) * q + 1.0 / 17.0) * q + 1.0 / 15.0) * q + 1.0 / 13.0) * q + 1.0 / 11.0
+    p = ((((p * q + 1.0 / 9.0) * q + 1.0 / 7.0) * q + 1.0 / 5.0) * q + 1.0 / 3.0) * q
+    log = n * LN_2_HIGH + (n * LN_2_LOW + 2.0 * (s + s * p))
+    return log if total == total else np.nan  # noqa: PLR0124  (only NaN differs from itself)
 
 
 def order_key(logit: Any) -> Any:
@@ -106,7 +126,7 @@ def _order_key(logit: Any) -> Any:
         def key64(logit: Any) -> Any:
             bits = np.float64(logit + 0.0).view(np.int64)
             key = np.int64(bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF))
-            return key if logit == logit else np.int64(0x7FFFFFFFFFFFFFFF)  # noqa: PLR0124  (NaN differs from itself)
+            return key if logit == logit else np.int64(0x7FFFFFFFFFFFFFFF)  # noqa: PLR0124  (only NaN differs from itself)
 
         return key64
 
@@ -141,10 +161,10 @@ def _logit_of_key(key: Any) -> Any:
 
 
 @jit
-def largest_key(row: Any, start: int, stop: int) -> Any:
-    """Return the largest key of row[start:stop], which is not empty."""
-    best = order_key(row[start])
-    for i in range(start + 1, stop):
+def largest_key(row: Any) -> Any:
+    """Return the largest key of a row, which is not empty."""
+    best = order_key(row[0])
+    for i in range(row.shape[0]):
         key = order_key(row[i])
         best = key if key > best else best
     return best
@@ -153,4 +173,4 @@ def largest_key(row: Any, start: int, stop: int) -> Any:
 @jit
 def largest(row: Any) -> float:
     """Return the largest logit of a row as float64, NaN if it has one."""
-    return _from_key(largest_key(row, 0, row.shape[0]))
+    return _from_key(largest_key(row))

@@ -19,16 +19,17 @@ CHUNK = 256
 def argmax_row(logits: Any) -> int:
     """Return the first index of the largest logit, or of the first NaN."""
     C = logits.shape[0]
-    best = largest_key(logits, 0, min(CHUNK, C))
+    best = largest_key(logits[:CHUNK])
     chunk = 0
     for start in range(CHUNK, C, CHUNK):
-        key = largest_key(logits, start, min(start + CHUNK, C))
+        key = largest_key(logits[start : start + CHUNK])
         if key > best:
             best = key
             chunk = start
-    for i in range(chunk, min(chunk + CHUNK, C)):
-        if order_key(logits[i]) == best:
-            return i
+    found = logits[chunk : chunk + CHUNK]
+    for i in range(found.shape[0]):
+        if order_key(found[i]) == best:
+            return chunk + i
     return 0
 
 
@@ -77,14 +78,14 @@ def top_k_block(logits: Any, keys: Any, indices_out: Any) -> None:
         for i in range(k // 2 - 1, -1, -1):
             _sink(keys, indices, i, k)
         for start in range(k, C, CHUNK):
-            stop = min(start + CHUNK, C)
-            if largest_key(logits[row], start, stop) <= keys[0]:
+            chunk = logits[row, start : start + CHUNK]
+            if largest_key(chunk) <= keys[0]:
                 continue
-            for i in range(start, stop):
-                key = order_key(logits[row, i])
+            for i in range(chunk.shape[0]):
+                key = order_key(chunk[i])
                 if key > keys[0]:
                     keys[0] = key
-                    indices[0] = i
+                    indices[0] = start + i
                     _sink(keys, indices, 0, k)
         for end in range(k - 1, 0, -1):
             keys[0], keys[end] = keys[end], keys[0]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.kernels import jit
-from logitkit.kernels.exp import exp_shifted, largest
+from logitkit.kernels.exp import exp_shifted, largest, log_total
 
 __all__ = [
     *("FEW", "LANES", "exp_row", "exp_tile", "log_softmax_block", "logsumexp_block", "scratch_for", "softmax_block"),
@@ -33,9 +33,9 @@ Scratch = tuple[NDArray[Any], NDArray[np.float64]]
 
 
 def scratch_for(C: int, dtype: np.dtype[Any]) -> Scratch:
-    """Return what a block kernel needs beside its arrays: a tile, and each lane's maximum, shift and total."""
+    """Return what a block kernel needs beside its arrays: a tile, and each lane's maximum, shift, total and its logarithm."""
     few = C < FEW
-    return np.empty((C if few else 0, LANES), dtype), np.empty((3 if few else 0, LANES))
+    return np.empty((C if few else 0, LANES), dtype), np.empty((4 if few else 0, LANES))
 
 
 @jit
@@ -77,17 +77,17 @@ def sum_exp_row(logits: Any, maximum: float, scale: float) -> float:
 
 
 @jit
-def exp_tile(logits: Any, start: int, rows: int, scale: float, scratch: Scratch) -> None:
-    """Fill the tile with the exponentials of `rows` rows from `start`, one row a lane, and lanes 0 and 2 of the sums.
+def exp_tile(logits: Any, scale: float, scratch: Scratch) -> None:
+    """Fill the tile with the exponentials of at most LANES rows, one row a lane.
 
-    Lane by lane: `sums[0]` is the maximum, infinite or NaN where it is so, and `sums[2]` the total.
+    Lane by lane, `sums[0]` is then the maximum, infinite or NaN where it is so, `sums[2]` the total, `sums[3]` its logarithm.
     """
     tile, sums = scratch
-    C = logits.shape[1]
+    rows, C = logits.shape
     maximum, shift, total = sums[0], sums[1], sums[2]
     for lane in range(rows):
         for c in range(C):
-            tile[c, lane] = logits[start + lane, c]
+            tile[c, lane] = logits[lane, c]
     for lane in range(rows, LANES):
         for c in range(C):
             tile[c, lane] = 0.0
@@ -109,6 +109,8 @@ def exp_tile(logits: Any, start: int, rows: int, scale: float, scratch: Scratch)
             exponential = exp_shifted(tile[c, lane], shift[lane], scale)
             tile[c, lane] = exponential
             total[lane] += exponential
+    for lane in range(LANES):
+        sums[3, lane] = log_total(total[lane])
 
 
 @jit
@@ -119,30 +121,31 @@ def softmax_block(logits: Any, scale: float, scratch: Scratch, probs_out: Any) -
         tile, sums = scratch
         factor = sums[1]
         for start in range(0, N, LANES):
-            rows = min(LANES, N - start)
-            exp_tile(logits, start, rows, scale, scratch)
+            rows = logits[start : start + LANES]
+            exp_tile(rows, scale, scratch)
             for lane in range(LANES):
                 factor[lane] = 1.0 / sums[2, lane]
-            for lane in range(rows):
+            probs = probs_out[start : start + LANES]
+            for lane in range(probs.shape[0]):
                 for c in range(C):
-                    probs_out[start + lane, c] = tile[c, lane] * factor[lane]
+                    probs[lane, c] = tile[c, lane] * factor[lane]
         return
     for row in range(N):
-        probs = probs_out[row]
-        inverse = 1.0 / exp_row(logits[row], largest(logits[row]), scale, probs)
+        exps = probs_out[row]
+        inverse = 1.0 / exp_row(logits[row], largest(logits[row]), scale, exps)
         for i in range(C):
-            probs[i] = probs[i] * inverse
+            exps[i] = exps[i] * inverse
 
 
 @jit
-def _log_row(logits: Any, maximum: float, scale: float, log_total: float, log_probs_out: Any) -> None:
-    """Write (logits - maximum) · scale - log_total into `log_probs_out`, which may be `logits`."""
+def _log_row(logits: Any, maximum: float, scale: float, log_sum: float, log_probs_out: Any) -> None:
+    """Write (logits - maximum) · scale - log_sum into `log_probs_out`, which may be `logits`."""
     if np.isfinite(maximum):
         for i in range(logits.shape[0]):
-            log_probs_out[i] = (np.float64(logits[i]) - maximum) * scale - log_total
+            log_probs_out[i] = (np.float64(logits[i]) - maximum) * scale - log_sum
     else:
         for i in range(logits.shape[0]):
-            log_probs_out[i] = tie(logits[i], maximum) - log_total
+            log_probs_out[i] = tie(logits[i], maximum) - log_sum
 
 
 @jit
@@ -152,24 +155,29 @@ def log_softmax_block(logits: Any, scale: float, scratch: Scratch, log_probs_out
     if C < FEW:
         sums = scratch[1]
         for start in range(0, N, LANES):
-            rows = min(LANES, N - start)
-            exp_tile(logits, start, rows, scale, scratch)
-            for lane in range(rows):
-                row = start + lane
-                _log_row(logits[row], sums[0, lane], scale, math.log(sums[2, lane]), log_probs_out[row])
+            rows = logits[start : start + LANES]
+            exp_tile(rows, scale, scratch)
+            log_probs = log_probs_out[start : start + LANES]
+            for lane in range(rows.shape[0]):
+                maximum = sums[0, lane]
+                if not np.isfinite(maximum):
+                    _log_row(rows[lane], maximum, scale, sums[3, lane], log_probs[lane])
+                    continue
+                for c in range(C):
+                    log_probs[lane, c] = (np.float64(rows[lane, c]) - maximum) * scale - sums[3, lane]
         return
     for row in range(N):
         maximum = largest(logits[row])
-        log_total = math.log(sum_exp_row(logits[row], maximum, scale))
-        _log_row(logits[row], maximum, scale, log_total, log_probs_out[row])
+        log_sum = math.log(sum_exp_row(logits[row], maximum, scale))
+        _log_row(logits[row], maximum, scale, log_sum, log_probs_out[row])
 
 
 @jit
-def _log_sum(maximum: float, scale: float, total: float) -> float:
-    """Return log Σ exp(logits · scale) from a row's maximum and total; an infinite maximum is the answer."""
+def _log_sum(maximum: float, scale: float, log_sum: float) -> float:
+    """Return log Σ exp(logits · scale) from that of the shifted row; an infinite maximum is the answer."""
     if np.isfinite(maximum):
-        return maximum * scale + math.log(total)
-    return np.nan if np.isnan(total) else maximum
+        return maximum * scale + log_sum
+    return np.nan if np.isnan(log_sum) else maximum
 
 
 @jit
@@ -179,11 +187,11 @@ def logsumexp_block(logits: Any, scale: float, scratch: Scratch, values_out: Any
     if C < FEW:
         sums = scratch[1]
         for start in range(0, N, LANES):
-            rows = min(LANES, N - start)
-            exp_tile(logits, start, rows, scale, scratch)
-            for lane in range(rows):
-                values_out[start + lane] = _log_sum(sums[0, lane], scale, sums[2, lane])
+            rows = logits[start : start + LANES]
+            exp_tile(rows, scale, scratch)
+            for lane in range(rows.shape[0]):
+                values_out[start + lane] = _log_sum(sums[0, lane], scale, sums[3, lane])
         return
     for row in range(N):
         maximum = largest(logits[row])
-        values_out[row] = _log_sum(maximum, scale, sum_exp_row(logits[row], maximum, scale))
+        values_out[row] = _log_sum(maximum, scale, math.log(sum_exp_row(logits[row], maximum, scale)))

@@ -20,12 +20,15 @@ __all__ = ["block_rows", "is_plain", "map_rows", "to_block"]
 Array = NDArray[Any]
 Work = Callable[[Array, Array], None]
 
-BLOCK = 2**17  # logits in a block: a few of them a thread stay in its cache, and a block outlasts its hand-over
+# Logits in a block. A small block's work must outlast its hand-over to a thread. A large one should cover a huge page of
+# fresh memory (2 MB), or two threads meet in one page and both clear it.
+SMALLEST, LARGEST = 2**15, 2**19
 
 
-def block_rows(C: int) -> int:
-    """Return how many rows of C logits make a block."""
-    return max(1, BLOCK // C)
+def block_rows(rows: int, C: int) -> int:
+    """Return how many of `rows` rows of C logits make a block: it depends on the shape alone."""
+    block = min(max(rows * C // 8, SMALLEST), LARGEST)
+    return max(1, block // C)
 
 
 def to_block(rows: Array, mask: NDArray[np.bool_] | None = None) -> Array:
@@ -53,10 +56,11 @@ def map_rows(logits: Array, axis: int, where: NDArray[np.bool_] | None, out: Arr
         rows = logits.reshape(-1, C)
         rows.flags.writeable = False
         rows_out = out.reshape(-1, out.shape[-1]) if keeps_axis else out.reshape(-1)
-        if rows.size <= BLOCK:
+        if rows.size <= SMALLEST:
             work(rows, rows_out)
             return
-        run_blocks(lambda start, stop: work(rows[start:stop], rows_out[start:stop]), split(rows.shape[0], block_rows(C)))
+        blocks = split(rows.shape[0], block_rows(rows.shape[0], C))
+        run_blocks(lambda start, stop: work(rows[start:stop], rows_out[start:stop]), blocks)
         return
 
     # Every other layout and type is copied block by block, cut along its longest axis.
@@ -80,8 +84,7 @@ def map_rows(logits: Array, axis: int, where: NDArray[np.bool_] | None, out: Arr
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             out[start:stop] = block_out.reshape(out[start:stop].shape)
 
-    per_cut = logits[:1].size
-    run_blocks(copy_and_work, split(logits.shape[0], block_rows(per_cut) if per_cut else 1))
+    run_blocks(copy_and_work, split(logits.shape[0], block_rows(logits.shape[0], max(1, logits[:1].size))))
 
 
 def is_plain(array: Array) -> bool:

@@ -123,7 +123,7 @@ def cross_entropy(
     rows = array.reshape(N, C)
     contiguous = out if not wants_grad or out.flags.c_contiguous else np.empty(array.shape, out.dtype)
     rows_out = contiguous.reshape(-1, C) if wants_grad else np.empty((0, C), compute)
-    run_blocks(work, split(N, block_rows(C)))
+    run_blocks(work, split(N, block_rows(N, C)))
     if contiguous is not out:
         out[...] = contiguous
 
