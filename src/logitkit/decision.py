@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from logitkit.errors import InputError, OptionError
-from logitkit.trust.stand_in import checked_logits, softmax
+from logitkit.arrays import to_numpy
+from logitkit.checks import as_logits, input_error, option_error
+from logitkit.ops import argmax, softmax
 
 __all__ = ["Decision", "DecisionColumns", "Reason", "decide", "decide_columns"]
 
@@ -49,18 +51,18 @@ class Decision:
 class DecisionColumns:
     """Decisions of many rows as arrays `[N]`: what a table is written from.
 
-    `raw_labels` and `labels` are class indices in intp, `labels` being -1 where it abstains; `probabilities` has the dtype of
-    the softmax; `reasons` are indices into `tuple(Reason)` in int8.
+    `raw_labels` and `labels` are class indices in intp, `labels` being -1 where it abstains; `probabilities` has the
+    dtype of the softmax; `reasons` are indices into `tuple(Reason)` in int8.
     """
 
     raw_labels: NDArray[np.intp]
     labels: NDArray[np.intp]
-    probabilities: NDArray[np.floating]
+    probabilities: NDArray[Any]
     reasons: NDArray[np.int8]
 
 
 def decide_columns(
-    logits: ArrayLike, *, temperature: float = 1.0, threshold: ArrayLike = 0.0, known: ArrayLike | None = None
+    logits: Any, *, temperature: float = 1.0, threshold: Any = 0.0, known: Any = None
 ) -> DecisionColumns:
     """Decide every row and return columns of class indices. Arguments and errors are those of `decide`.
 
@@ -69,40 +71,42 @@ def decide_columns(
         >>> decide_columns([[2.0, 1.0, 0.1], [0.2, 0.1, 0.0]], threshold=0.5).labels.tolist()
         [0, -1]
     """
-    z = checked_logits(logits)
+    z = as_logits(logits, "decide", ndim=2)
     N, C = z.shape
-    nan = np.flatnonzero(np.isnan(z).any(axis=1))
-    if nan.size:
-        raise InputError(f"The logits in row {nan[0]} hold NaN; drop that row or mend its source.")
-    thresholds = np.asarray(threshold, np.float64)
-    if thresholds.shape not in ((), (C,)) or not ((thresholds >= 0.0) & (thresholds <= 1.0)).all():
-        raise OptionError(f"threshold must be in [0, 1], one number or one for each of {C} classes; got {threshold}.")
-    raw_labels = z.argmax(axis=1)
+    thresholds = to_numpy(threshold, "threshold", "decide")
+    in_range = thresholds.dtype.kind in "fiu" and bool(((thresholds >= 0.0) & (thresholds <= 1.0)).all())
+    if thresholds.shape not in ((), (C,)) or not in_range:
+        raise option_error("threshold", "decide", f"in [0, 1], one number or one for each of {C} classes", threshold)
+    raw_labels = argmax(z)
     probs = softmax(z, temperature=temperature)
     probabilities = np.take_along_axis(probs, raw_labels[:, None], axis=1)[:, 0]
+    nan = np.flatnonzero(np.isnan(probabilities))  # a NaN anywhere makes its row NaN
+    if nan.size:
+        raise input_error("logits", "decide", "free of NaN", f"NaN in row {nan[0]}")
     reasons = np.full(N, _REASONS.index(Reason.CONFIDENT), np.int8)
     reasons[probabilities < np.broadcast_to(thresholds, C)[raw_labels]] = _REASONS.index(Reason.BELOW_THRESHOLD)
     if known is not None:
-        is_known = np.asarray(known)
+        is_known = to_numpy(known, "known", "decide")
         if is_known.shape != (N,) or is_known.dtype != np.bool_:
-            raise InputError(f"known must be {N} booleans, one a row of logits; got {is_known.dtype} {list(is_known.shape)}.")
+            found = f"{is_known.dtype} of the shape {list(is_known.shape)}"
+            raise input_error("known", "decide", f"{N} booleans, one for each row of logits", found)
         reasons[~is_known] = _REASONS.index(Reason.NO_KNOWN_WORDS)
     labels = np.where(reasons == _REASONS.index(Reason.CONFIDENT), raw_labels, -1)
     return DecisionColumns(raw_labels, labels, probabilities, reasons)
 
 
 def decide(
-    logits: ArrayLike,
+    logits: Any,
     *,
     class_names: Sequence[str],
     temperature: float = 1.0,
-    threshold: ArrayLike = 0.0,
-    known: ArrayLike | None = None,
+    threshold: Any = 0.0,
+    known: Any = None,
 ) -> list[Decision]:
     """Return one `Decision` a row.
 
-    The label is the arg max of the logits (the first of equals), its probability that of softmax(logits / temperature). It
-    abstains where that is below `threshold`, or where the text had nothing that the model knows.
+    The label is the arg max of the logits (the first of equals), its probability that of softmax(logits /
+    temperature). It abstains where that is below `threshold`, or where the text had nothing that the model knows.
 
     Args:
         logits: `[N, C]`, any real numbers and infinities.
@@ -117,14 +121,15 @@ def decide(
 
     Example:
         >>> from logitkit.decision import decide
-        >>> decisions = decide([[2.0, 1.0, 0.1], [0.2, 0.1, 0.0]], class_names=["News", "Sports", "Tech"], threshold=0.5)
-        >>> [(d.label, d.raw_label, round(float(d.probability), 2), str(d.reason)) for d in decisions]
+        >>> logits, class_names = [[2.0, 1.0, 0.1], [0.2, 0.1, 0.0]], ["News", "Entertainment", "Technology"]
+        >>> decisions = decide(logits, class_names=class_names, threshold=0.5)
+        >>> [(d.label, d.raw_label, round(d.probability, 2), str(d.reason)) for d in decisions]
         [('News', 'News', 0.66, 'confident'), (None, 'News', 0.37, 'below threshold')]
     """
-    columns = decide_columns(logits, temperature=temperature, threshold=threshold, known=known)
-    C = np.shape(logits)[1]
-    if len(class_names) != C:
-        raise OptionError(f"class_names must hold one name for each of {C} classes; got {len(class_names)}.")
+    z = as_logits(logits, "decide", ndim=2)
+    if len(class_names) != z.shape[1]:
+        raise option_error("class_names", "decide", f"{z.shape[1]} names, one for each class", list(class_names))
+    columns = decide_columns(z, temperature=temperature, threshold=threshold, known=known)
     names = (*class_names, None)
     return [
         Decision(class_names[raw], names[label], probability, _REASONS[reason])

@@ -12,6 +12,8 @@ right adds is `log1p(rest / ties)`, which keeps its digits when the row is nearl
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from logitkit.kernels import jit
@@ -26,17 +28,20 @@ _FAR_BELOW = -1e12
 
 
 @jit
-def _row_sums(z, top, beta):
-    """Return the sums of e, e * d and e * d^2 for e = exp(beta * d), the first without the classes at the top; count these."""
+def _row_sums(z: Any, top: float, beta: float) -> tuple[float, float, float, float]:
+    """Return the sums of e, e * d and e * d^2 where e = exp(beta * d), and how many classes tie at the top.
+
+    The first sum leaves these out: each is 1, and beside it the digits of the others would be lost.
+    """
     rest = 0.0
     first = 0.0
     second = 0.0
     ties = 0.0
     for j in range(z.shape[0]):
-        d = np.float64(z[j]) - top
+        d = float(z[j]) - top
         d = _FAR_BELOW if d < _FAR_BELOW else d
         e = exp_shifted(z[j], top, beta)
-        ties += np.float64(d == 0.0)  # a second conditional expression would become a branch, and the loop 7 times as slow
+        ties += np.float64(d == 0.0)  # a second conditional expression makes a branch: 7 times as slow
         rest += 0.0 if d == 0.0 else e
         first += e * d
         second += e * d * d
@@ -44,25 +49,25 @@ def _row_sums(z, top, beta):
 
 
 @jit
-def temperature_sums(logits, labels, weights, beta, start, stop, sums_out):
-    """Add up loss, slope, bend, weight and weight * gap over rows `[start, stop)`; note the first row with a NaN.
+def temperature_sums(logits: Any, labels: Any, weights: Any, beta: float, sums_out: Any) -> None:
+    """Add up loss, slope, bend, weight and weight * gap over the rows; note the first row with a NaN.
 
     A row whose loss does not depend on beta is left out: an infinite maximum, or a label with logit -inf.
     Empty `weights` mean that every row counts once. NAN_ROW is -1 where there is none.
     """
     loss = slope = bend = weight_sum = gap_sum = 0.0
     nan_row = -1
-    for row in range(start, stop):
+    for row in range(logits.shape[0]):
         z = logits[row]
         top = largest(z)
         gap = np.float64(z[labels[row]]) - top
         if not (abs(top) < np.inf and gap > -np.inf):
             for j in range(z.shape[0]):
-                if z[j] != z[j] and nan_row < 0:
+                if np.isnan(z[j]) and nan_row < 0:
                     nan_row = row
             continue
         rest, first, second, ties = _row_sums(z, top, beta)
-        if rest != rest:
+        if np.isnan(rest):
             if nan_row < 0:
                 nan_row = row
             continue

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from logitkit.checks import as_labels, as_logits, check_temperature, input_error
 from logitkit.errors import InputError, OptionError
 from logitkit.trust.metrics import precision_recall_f1
 from logitkit.trust.rows import Reliability, measure_rows, reliability_of
-from logitkit.trust.stand_in import checked_labels, checked_logits
 
 __all__ = ["ClassScores", "Evaluation", "EvaluationBuilder", "ReliabilityBin"]
 
@@ -51,9 +51,10 @@ class ReliabilityBin:
 class Evaluation:
     """What logits are worth on labelled rows. A figure that no row supports is None.
 
-    A label that is none of the classes can never be predicted. Such a row counts as an error in accuracy, calibration error
-    and Brier score (as a class with probability 0), and its label as a class with F1 0 in macro-F1. `log_loss` is the mean
-    over the other rows, for it would be infinite. It is infinite too where a label's logit is -inf: see `rows_with_infinite_loss`.
+    A label that is none of the classes can never be predicted. Such a row counts as an error in accuracy, calibration
+    error and Brier score (as a class with probability 0), and its label as a class with F1 0 in macro-F1. `log_loss`
+    is the mean over the other rows, for it would be infinite. It is infinite too where a label's logit is -inf: see
+    `rows_with_infinite_loss`.
     """
 
     rows: int
@@ -112,7 +113,7 @@ class EvaluationBuilder:
 
     def __init__(self, class_names: Sequence[str], *, temperature: float = 1.0) -> None:
         self.class_names = tuple(class_names)
-        self.temperature = float(temperature)
+        self.temperature = check_temperature(temperature, "EvaluationBuilder")
         C = len(self.class_names)
         if not 1 <= C <= MAX_CLASSES:
             raise OptionError(f"An evaluation needs 1 to {MAX_CLASSES:,} classes (it counts confusions); got {C:,}.")
@@ -128,7 +129,7 @@ class EvaluationBuilder:
         self._reliability = Reliability(np.zeros(N_BINS, np.int64), *(np.zeros(N_BINS) for _ in range(3)))
         self._unseen: Counter[str] = Counter()
 
-    def update(self, logits: ArrayLike, labels: Any) -> EvaluationBuilder:
+    def update(self, logits: Any, labels: Any) -> EvaluationBuilder:
         """Add a batch and return this builder.
 
         Args:
@@ -136,14 +137,15 @@ class EvaluationBuilder:
             labels: `[N]`, class indices if integers, class names if strings (a sequence, NumPy or Arrow array).
 
         Raises:
-            InputError: if shapes disagree, a logit is NaN, a label is null or an index out of range, or more than 10,000
+            InputError: if shapes disagree, a logit is NaN, a label is null or an index out of range, or more than
+            10,000
                 different labels are none of the classes. Rows count from 0 over all batches.
         """
-        z = checked_logits(logits)
+        z = as_logits(logits, "evaluation", ndim=2)
         y = self._label_indices(labels)
         if z.shape != (len(y), len(self.class_names)):
-            expected = f"[{len(y)}, {len(self.class_names)}] (labels, classes)"
-            raise InputError(f"logits must have the shape {expected}; got {list(z.shape)}.")
+            expected = f"of the shape [{len(y)}, {len(self.class_names)}] (labels, classes)"
+            raise input_error("logits", "evaluation", expected, f"the shape {list(z.shape)}")
         start = 0
         while start < len(y):
             stop = min(len(y), start + len(self._logits) - self._filled)
@@ -175,7 +177,9 @@ class EvaluationBuilder:
             per_class=self._class_scores(),
             confusion=self._confusion[:-1].copy(),
             reliability=tuple(
-                ReliabilityBin(b / N_BINS, (b + 1) / N_BINS, int(n), _ratio(R.confidence[b], n), _ratio(R.correct[b], n))
+                ReliabilityBin(
+                    b / N_BINS, (b + 1) / N_BINS, int(n), _ratio(R.confidence[b], n), _ratio(R.correct[b], n)
+                )
                 for b, n in enumerate(R.count)
             ),
             unseen_labels=dict(self._unseen.most_common()),
@@ -187,13 +191,15 @@ class EvaluationBuilder:
         """Add the rows that wait, and empty the block."""
         y = self._labels[: self._filled]
         rows = measure_rows(
-            y, logits=self._logits[: self._filled], temperature=self.temperature, unseen=True, first_row=self._rows
+            y,
+            logits=self._logits[: self._filled],
+            temperature=self.temperature,
+            unseen=True,
+            first_row=self._rows,
+            function="evaluation",
         )
-        R, C = self._reliability, len(self.class_names)
-        new = reliability_of(rows.confidence, rows.correct, None, N_BINS)
-        pairs = ((R.count, new.count), (R.weight, new.weight), (R.confidence, new.confidence), (R.correct, new.correct))
-        for total, part in pairs:
-            total += part
+        C = len(self.class_names)
+        self._reliability += reliability_of(rows.confidence, rows.correct, None, N_BINS)
         true_row = np.where(y >= 0, y, C)
         self._confusion += np.bincount(true_row * C + rows.predicted, minlength=(C + 1) * C).reshape(C + 1, C)
         finite = np.isfinite(rows.log_loss)
@@ -211,14 +217,14 @@ class EvaluationBuilder:
 
         if not isinstance(labels, pa.Array | pa.ChunkedArray):
             if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
-                return checked_labels(labels, labels.size, len(self.class_names))
+                return as_labels(labels, (labels.size,), len(self.class_names), "evaluation")
             labels = pa.array(labels if len(labels) else [], None if len(labels) else pa.string())
         first_row = self._rows + self._filled
         if labels.null_count:
             row = first_row + pc.index(pc.is_null(labels), True).as_py()
             raise InputError(f"The label in row {row} is null; give every row a label or drop it.")
         if pa.types.is_integer(labels.type):
-            return checked_labels(labels.to_numpy(), len(labels), len(self.class_names))
+            return as_labels(labels.to_numpy(), (len(labels),), len(self.class_names), "evaluation")
         names = labels.cast(pa.string())
         indices = pc.fill_null(pc.index_in(names, pa.array(self.class_names, pa.string())), -1)
         unseen = names.filter(pc.equal(indices, -1))
@@ -226,8 +232,8 @@ class EvaluationBuilder:
             self._unseen[pair["values"]] += pair["counts"]
         if len(self._unseen) > MAX_UNSEEN_LABELS:
             raise InputError(
-                f"More than {MAX_UNSEEN_LABELS:,} different labels up to row {first_row + len(names) - 1} are none of the "
-                f"{len(self.class_names):,} classes, such as {unseen[0].as_py()!r}; name the column that holds the labels."
+                f"More than {MAX_UNSEEN_LABELS:,} labels up to row {first_row + len(names) - 1} are none of the "
+                f"{len(self.class_names):,} classes, such as {unseen[0].as_py()!r}; is this the column of labels?"
             )
         return np.asarray(indices.to_numpy()).astype(np.intp)
 

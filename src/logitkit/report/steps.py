@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from logitkit.errors import InputError, OptionError
-from logitkit.trust.stand_in import checked_logits, softmax
+from logitkit.checks import as_logits, check_temperature, input_error, option_error
+from logitkit.ops import argmax, softmax
 
 __all__ = ["SoftmaxSteps", "softmax_steps"]
 
@@ -20,10 +20,11 @@ __all__ = ["SoftmaxSteps", "softmax_steps"]
 class SoftmaxSteps:
     """The numbers of every step, arrays `[C]` in float64.
 
-    Textbook: `scaled` = logits / temperature, `exponentials` = exp(scaled), `exponentials_sum`, `naive_probs` = exponentials / sum. They overflow to inf near
-    710, and inf / inf is NaN; below -745 all are 0, and 0 / 0 is NaN.
-    Stable: `shifted` = (logits - max(logits)) / temperature, at most 0; `shifted_exponentials` in [0, 1]; their sum in [1, C]; `probs`.
-    The shift cancels in the quotient, so both ways mean the same numbers; only the second always finds them.
+    Textbook: `scaled` = logits / temperature, `exponentials` = exp(scaled), `exponentials_sum`, `naive_probs` =
+    exponentials / sum. They overflow to inf near 710, and inf / inf is NaN; below -745 all are 0, and 0 / 0 is NaN.
+    Stable: `shifted` = (logits - max(logits)) / temperature, at most 0; `shifted_exponentials` in [0, 1]; their sum
+    in [1, C]; `probs`. The shift cancels in the quotient, so both ways mean the same numbers; only the second always
+    finds them.
     """
 
     class_names: tuple[str, ...]
@@ -46,10 +47,10 @@ class SoftmaxSteps:
     @property
     def arg_max(self) -> int:
         """The index of the largest logit, the first of equals."""
-        return int(self.logits.argmax())
+        return int(argmax(self.logits))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, strings and lists. What JSON cannot say is "Infinity", "-Infinity" or "NaN", as a string.
+        """Return plain numbers, strings and lists. What JSON cannot say is a string: "Infinity", "-Infinity" or "NaN".
 
         Python's `float`, JavaScript's `Number` and protobuf's JSON read these three back.
 
@@ -68,9 +69,7 @@ class SoftmaxSteps:
         return record
 
 
-def softmax_steps(
-    logits: ArrayLike, *, class_names: Sequence[str] | None = None, temperature: float = 1.0
-) -> SoftmaxSteps:
+def softmax_steps(logits: Any, *, class_names: Sequence[str] | None = None, temperature: float = 1.0) -> SoftmaxSteps:
     """Return every step of softmax(logits / temperature) for one row.
 
     Args:
@@ -88,17 +87,14 @@ def softmax_steps(
         >>> steps.exponentials.round(2).tolist(), round(steps.exponentials_sum, 2), steps.probs.round(2).tolist()
         ([7.39, 2.72, 1.11], 11.21, [0.66, 0.24, 0.1])
     """
-    row = np.asarray(logits)
-    if row.ndim != 1:
-        raise InputError(f"logits must be one row of the shape [C]; got {list(row.shape)}.")
-    z = checked_logits(row[None, :])[0].astype(np.float64)
+    z = np.array(as_logits(logits, "softmax_steps", ndim=1), np.float64)
+    temperature = check_temperature(temperature, "softmax_steps")
     if np.isnan(z).any():
-        raise InputError(f"The logits hold NaN at position {int(np.isnan(z).argmax())}; give a number.")
-    if not 0.0 < temperature < math.inf:
-        raise OptionError(f"temperature must be greater than 0 and finite; got {temperature}.")
+        found = f"NaN at position {int(np.isnan(z).argmax())}"
+        raise input_error("logits", "softmax_steps", "free of NaN", found)
     names = tuple(f"class {j}" for j in range(z.size)) if class_names is None else tuple(class_names)
     if len(names) != z.size:
-        raise OptionError(f"class_names must hold one name for each of {z.size} logits; got {len(names)}.")
+        raise option_error("class_names", "softmax_steps", f"{z.size} names, one for each logit", names)
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
         scaled = z / temperature
         exponentials = np.exp(scaled)
@@ -109,7 +105,7 @@ def softmax_steps(
         return SoftmaxSteps(
             class_names=names,
             logits=z,
-            temperature=float(temperature),
+            temperature=temperature,
             scaled=scaled,
             exponentials=exponentials,
             exponentials_sum=total,
@@ -117,7 +113,7 @@ def softmax_steps(
             shifted=shifted,
             shifted_exponentials=shifted_exponentials,
             shifted_exponentials_sum=float(shifted_exponentials.sum()),
-            probs=softmax(z[None, :], temperature=temperature)[0],
+            probs=softmax(z, temperature=temperature),
         )
 
 

@@ -20,6 +20,7 @@ _WORST_CLASSES = 10
 _FULL_CONFUSION = 12
 _FREQUENT_CONFUSIONS = 10
 _SHOWN_CLASSES = 20
+_BELIEVABLE = 0.03  # the expected calibration error up to which we call confidence believable
 _ENOUGH_ROWS = 20  # in a bin, before one sentence rests on it
 
 
@@ -63,16 +64,17 @@ def reliability_sentence(evaluation: Evaluation) -> str:
     if e.accuracy is None or e.mean_confidence is None or e.expected_calibration_error is None:
         return "No rows: there is nothing to judge."
     gap = e.mean_confidence - e.accuracy
-    points = f"{100.0 * abs(gap):.1f} points"
-    if e.expected_calibration_error <= 0.03:
-        verdict = f"its confidence can be believed (off by {100.0 * e.expected_calibration_error:.1f} points on average)."
+    off = f"{100.0 * e.expected_calibration_error:.1f} points"
+    if e.expected_calibration_error <= _BELIEVABLE:
+        verdict = f"its confidence can be believed (off by {off} on average)."
     elif abs(gap) < 0.5 * e.expected_calibration_error:
-        verdict = f"its confidence is off by {100.0 * e.expected_calibration_error:.1f} points, now above and now below."
+        verdict = f"its confidence is off by {off} on average, now above and now below."
     else:
-        verdict = f"it is {'over' if gap > 0.0 else 'under'}-confident by {points} on average."
+        verdict = f"it is {'over' if gap > 0.0 else 'under'}-confident by {100.0 * abs(gap):.1f} points on average."
     bins = [one for one in e.reliability if one.count >= _ENOUGH_ROWS]
     if not bins:
-        return f"On average it says {_percent(e.mean_confidence)} and is right {_percent(e.accuracy)} of the time: {verdict}"
+        said, right = _percent(e.mean_confidence), _percent(e.accuracy)
+        return f"On average it says {said} and is right {right} of the time: {verdict}"
     near = min(bins, key=lambda one: abs((one.mean_confidence or 0.0) - 0.9))
     return (
         f"When it says {_percent(near.mean_confidence, 0)}, it is right {_percent(near.accuracy, 0)} of the time "
@@ -109,7 +111,7 @@ def render_evaluation(evaluation: Evaluation) -> RenderableType:
     if evaluation.rows_with_infinite_loss:
         parts.append(
             Text(
-                f"The log loss is infinite: in {evaluation.rows_with_infinite_loss:,} rows the label's probability is 0.",
+                f"The log loss is infinite: {evaluation.rows_with_infinite_loss:,} rows give the label probability 0.",
                 style="yellow",
             )
         )
@@ -157,7 +159,9 @@ def _confusions(e: Evaluation) -> RenderableType:
         for name in e.classes:
             table.add_column(Text(name), justify="right")
         for i, name in enumerate(e.classes):
-            cells = (Text(f"{n:,}", style="bold" if i == j else "" if n else "dim") for j, n in enumerate(e.confusion[i]))
+            cells = (
+                Text(f"{n:,}", style="bold" if i == j else "" if n else "dim") for j, n in enumerate(e.confusion[i])
+            )
             table.add_row(Text(name), *cells)
         return table
     wrong = e.confusion.copy()

@@ -1,17 +1,20 @@
 """How good are these logits or probabilities? The field's metrics, by the field's names.
 
-What a metric is given is said by keyword, `logits=` or `probs=`, and never guessed from the numbers. Metrics of decisions
-take the class indices that were predicted. No rows, or no weight, give NaN. Everything is computed in float64.
+What a metric is given is said by keyword, `logits=` or `probs=`, and never guessed from the numbers. Metrics of
+decisions take the class indices that were predicted. No rows, or no weight, give NaN. Everything is computed in
+float64.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import Any
 
-from logitkit.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from logitkit.arrays import to_numpy
+from logitkit.checks import as_labels, as_weights, check_count, input_error
 from logitkit.trust.rows import measure_rows, reliability_of
-from logitkit.trust.stand_in import checked_labels, checked_weights
 
 __all__ = [
     "accuracy",
@@ -24,27 +27,27 @@ __all__ = [
 ]
 
 
-def _mean(values: NDArray[np.float64], sample_weights: ArrayLike | None) -> float:
-    weights = checked_weights(sample_weights, len(values))
+def _mean(values: NDArray[np.float64], sample_weights: Any, function: str) -> float:
     if sample_weights is None:
         return float(values.mean()) if values.size else float("nan")
+    weights = as_weights(sample_weights, values.shape, "sample_weights", function)
     counted = weights > 0.0  # 0 * inf is no loss
     total = float(weights.sum())
     return float(weights[counted] @ values[counted]) / total if total > 0.0 else float("nan")
 
 
 def log_loss(
-    labels: ArrayLike,
+    labels: Any,
     *,
-    logits: ArrayLike | None = None,
-    probs: ArrayLike | None = None,
+    logits: Any = None,
+    probs: Any = None,
     temperature: float = 1.0,
-    sample_weights: ArrayLike | None = None,
+    sample_weights: Any = None,
 ) -> float:
     """Return the mean of -log p(label), in nats, in [0, inf].
 
-    Logits go through log_softmax: a label 800 below the best costs 800, and nothing is clipped. A label with probability 0
-    costs inf.
+    Logits go through log_softmax: a label 800 below the best costs 800, and nothing is clipped. A label with
+    probability 0 costs inf.
 
     Args:
         labels: `[N]` integers in [0, C).
@@ -64,56 +67,61 @@ def log_loss(
         >>> round(log_loss([0], probs=[[0.66, 0.24, 0.10]]), 4)
         0.4155
     """
-    return _mean(measure_rows(labels, logits=logits, probs=probs, temperature=temperature).log_loss, sample_weights)
+    rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature, function="log_loss")
+    return _mean(rows.log_loss, sample_weights, "log_loss")
 
 
 def brier_score(
-    labels: ArrayLike,
+    labels: Any,
     *,
-    logits: ArrayLike | None = None,
-    probs: ArrayLike | None = None,
+    logits: Any = None,
+    probs: Any = None,
     temperature: float = 1.0,
-    sample_weights: ArrayLike | None = None,
+    sample_weights: Any = None,
 ) -> float:
     """Return the mean over samples of the sum over classes of (p - 1[label])^2, in [0, 2].
 
-    This is Brier's own definition ("Verification of forecasts expressed in terms of probability", 1950), for two classes
-    too, where some libraries halve it. Arguments and errors are those of `log_loss`.
+    This is Brier's own definition ("Verification of forecasts expressed in terms of probability", 1950), for two
+    classes too, where some libraries halve it. Arguments and errors are those of `log_loss`.
 
     Example:
         >>> from logitkit.trust.metrics import brier_score
         >>> brier_score([0, 1], probs=[[1.0, 0.0], [1.0, 0.0]])
         1.0
     """
-    return _mean(measure_rows(labels, logits=logits, probs=probs, temperature=temperature).brier, sample_weights)
+    rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature, function="brier_score")
+    return _mean(rows.brier, sample_weights, "brier_score")
 
 
 def expected_calibration_error(
-    labels: ArrayLike,
+    labels: Any,
     *,
-    logits: ArrayLike | None = None,
-    probs: ArrayLike | None = None,
+    logits: Any = None,
+    probs: Any = None,
     temperature: float = 1.0,
-    sample_weights: ArrayLike | None = None,
+    sample_weights: Any = None,
     n_bins: int = 15,
 ) -> float:
     """Return sum over bins of (rows in the bin / rows) * |mean confidence - accuracy|, in [0, 1].
 
-    Top label, `n_bins` bins of equal width: confidence in (b / n_bins, (b + 1) / n_bins]. 0.02 says that confidence is off
-    by two points on average. Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 2.
-    Arguments and errors are those of `log_loss`; OptionError too if `n_bins` is below 1.
+    Top label, `n_bins` bins of equal width: confidence in (b / n_bins, (b + 1) / n_bins]. 0.02 says that confidence
+    is off by two points on average. Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
+    section 2. Arguments and errors are those of `log_loss`; OptionError too if `n_bins` is below 1.
 
     Example:
         >>> from logitkit.trust.metrics import expected_calibration_error
         >>> round(expected_calibration_error([0, 1], probs=[[0.9, 0.1], [0.9, 0.1]]), 3)  # says 90 %, right 50 %
         0.4
     """
-    rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature)
-    weights = None if sample_weights is None else checked_weights(sample_weights, len(rows.correct))
+    function = "expected_calibration_error"
+    rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature, function=function)
+    weights = sample_weights
+    if weights is not None:
+        weights = as_weights(weights, rows.correct.shape, "sample_weights", function)
     return reliability_of(rows.confidence, rows.correct, weights, n_bins).expected_calibration_error()
 
 
-def accuracy(labels: ArrayLike, predicted: ArrayLike, *, sample_weights: ArrayLike | None = None) -> float:
+def accuracy(labels: Any, predicted: Any, *, sample_weights: Any = None) -> float:
     """Return the share of rows whose predicted class is the label, in [0, 1].
 
     Args:
@@ -129,13 +137,15 @@ def accuracy(labels: ArrayLike, predicted: ArrayLike, *, sample_weights: ArrayLi
         >>> accuracy([0, 1, 2, 2], [0, 1, 1, 2])
         0.75
     """
-    y, q = np.asarray(labels), np.asarray(predicted)
+    y, q = to_numpy(labels, "labels", "accuracy"), to_numpy(predicted, "predicted", "accuracy")
     if y.shape != q.shape or y.ndim != 1:
-        raise InputError(f"labels and predicted must have one shape [N]; got {list(y.shape)} and {list(q.shape)}.")
-    return _mean((y == q).astype(np.float64), sample_weights)
+        raise input_error(
+            "labels", "accuracy", "of one shape [N] with predicted", f"{list(y.shape)} and {list(q.shape)}"
+        )
+    return _mean((y == q).astype(np.float64), sample_weights, "accuracy")
 
 
-def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, *, n_classes: int) -> NDArray[np.int64]:
+def confusion_matrix(labels: Any, predicted: Any, *, n_classes: int) -> NDArray[np.int64]:
     """Return counts `[C, C]`: row = label, column = predicted class.
 
     Raises:
@@ -146,16 +156,19 @@ def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, *, n_classes: int)
         >>> confusion_matrix([0, 1, 1], [0, 0, 1], n_classes=2).tolist()
         [[1, 0], [1, 1]]
     """
-    y = checked_labels(labels, np.size(predicted), n_classes)
-    q = checked_labels(predicted, y.size, n_classes)
+    n_classes = check_count(n_classes, 1, 10**6, "n_classes", "confusion_matrix")
+    q = to_numpy(predicted, "predicted", "confusion_matrix")
+    q = as_labels(q, (q.size,), n_classes, "confusion_matrix")
+    y = as_labels(labels, q.shape, n_classes, "confusion_matrix")
     return np.bincount(y * n_classes + q, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
 
 
-def precision_recall_f1(confusion: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def precision_recall_f1(confusion: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return precision, recall and F1 of each class, three arrays `[C]` in [0, 1], from counts `[R, C]` with R >= C.
 
-    precision = hits / predicted, recall = hits / support, F1 = 2 hits / (predicted + support); 0 / 0 is NaN: a class that
-    was never predicted has no precision. Rows after the C-th are labels that are no class: they count as predicted wrongly.
+    precision = hits / predicted, recall = hits / support, F1 = 2 hits / (predicted + support); 0 / 0 is NaN: a class
+    that was never predicted has no precision. Rows after the C-th are labels that are no class: they count as
+    predicted wrongly.
 
     Example:
         >>> from logitkit.trust.metrics import precision_recall_f1
@@ -164,14 +177,14 @@ def precision_recall_f1(confusion: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     """
     counts = np.asarray(confusion)
     if counts.ndim != 2 or counts.shape[0] < counts.shape[1]:
-        raise InputError(f"confusion must have the shape [C, C]; got {list(counts.shape)}.")
+        raise input_error("confusion", "precision_recall_f1", "of the shape [C, C]", f"the shape {list(counts.shape)}")
     C = counts.shape[1]
     hits, support, guesses = np.diagonal(counts), counts[:C].sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore"):
         return hits / guesses, hits / support, 2 * hits / (guesses + support)
 
 
-def macro_f1(confusion: ArrayLike) -> float:
+def macro_f1(confusion: Any) -> float:
     """Return the mean F1 of the classes that occur, as label or as prediction, in [0, 1]; NaN where none does.
 
     Example:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from logitkit.errors import InputError, OptionError
+from logitkit.checks import as_labels, as_logits, check_count, check_temperature, input_error
+from logitkit.errors import OptionError
 from logitkit.kernels import split
-from logitkit.trust.stand_in import checked_labels, checked_logits, log_softmax, softmax
+from logitkit.ops import argmax, log_softmax, softmax
 
 __all__ = ["Reliability", "RowMeasures", "measure_rows", "reliability_of"]
 
@@ -21,8 +22,8 @@ _BLOCK = 2**18  # logits that are held as probabilities at a time
 class RowMeasures:
     """Arrays `[N]` in float64, and `predicted` in intp: what the metrics need to know of each row.
 
-    `correct` is 1.0 where the arg max is the label. `log_loss` is -log p of the label, in [0, inf]. `brier` is the sum over
-    classes of (p - 1[label])^2, in [0, 2].
+    `correct` is 1.0 where the arg max is the label. `log_loss` is -log p of the label, in [0, inf]. `brier` is the
+    sum over classes of (p - 1[label])^2, in [0, 2].
     """
 
     predicted: NDArray[np.intp]
@@ -33,13 +34,14 @@ class RowMeasures:
 
 
 def measure_rows(
-    labels: ArrayLike,
+    labels: Any,
     *,
-    logits: ArrayLike | None = None,
-    probs: ArrayLike | None = None,
+    logits: Any = None,
+    probs: Any = None,
     temperature: float = 1.0,
     unseen: bool = False,
     first_row: int = 0,
+    function: str = "measure_rows",
 ) -> RowMeasures:
     """Return arg max, correctness, confidence, log loss and Brier score of every row, computed in float64.
 
@@ -54,6 +56,7 @@ def measure_rows(
         temperature: divides the logits; greater than 0.
         unseen: allow -1.
         first_row: what errors call the first row.
+        function: what errors call this function.
 
     Raises:
         InputError: if shapes disagree, a label is out of range, a value is NaN, or a row of `probs` is no distribution.
@@ -65,67 +68,77 @@ def measure_rows(
         [0.02, 0.72]
     """
     if (logits is None) == (probs is None):
-        raise OptionError("Exactly one of logits and probs must be given; got " + ("neither." if probs is None else "both."))
-    if not 0.0 < temperature < np.inf:
-        raise OptionError(f"temperature must be greater than 0 and finite; got {temperature}.")
+        found = "neither" if probs is None else "both"
+        raise OptionError(f"Exactly one of 'logits' and 'probs' of {function} must be given; got {found}.")
+    temperature = check_temperature(temperature, function)
     if probs is not None and temperature != 1.0:
-        raise OptionError(f"temperature divides logits and cannot be used with probs; got {temperature}.")
-    values = checked_logits(logits if probs is None else probs)
+        raise OptionError(f"The 'temperature' option of {function} divides logits; it cannot be used with probs.")
+    name = "logits" if probs is None else "probs"
+    values = as_logits(logits if probs is None else probs, function, ndim=2, name=name)
     N, C = values.shape
-    y = checked_labels(labels, N, C, lowest=-1 if unseen else 0)
+    y = as_labels(labels, (N,), C, function, lowest=-1 if unseen else 0)
     measures = RowMeasures(np.empty(N, np.intp), *(np.empty(N) for _ in range(4)))
     for start, stop in split(N, _BLOCK // C):
-        block = RowMeasures(*(getattr(measures, name)[start:stop] for name in RowMeasures.__slots__))
-        _measure_block(values[start:stop], y[start:stop], first_row + start, logits is None, temperature, block)
+        block = np.array(values[start:stop], np.float64)
+        wrong = np.flatnonzero(np.isnan(block.sum(axis=1)))  # also where inf meets -inf, which is no NaN: look closer
+        wrong = wrong[np.isnan(block[wrong]).any(axis=1)]
+        if wrong.size:
+            raise input_error(name, function, "free of NaN", f"NaN in row {first_row + start + wrong[0]}")
+        out = RowMeasures(*(getattr(measures, field)[start:stop] for field in RowMeasures.__slots__))
+        if probs is None:
+            known = y[start:stop] >= 0
+            log_probs = log_softmax(block, temperature=temperature)
+            out.log_loss[:] = np.where(known, -_at(log_probs, y[start:stop]), np.inf)
+            _measure_probs(softmax(block, temperature=temperature), y[start:stop], argmax(block), out)
+        else:
+            _check_probs(block, function, first_row + start)
+            _measure_probs(block, y[start:stop], argmax(block), out)
+            with np.errstate(divide="ignore"):
+                out.log_loss[:] = -np.log(np.where(y[start:stop] >= 0, _at(block, y[start:stop]), 0.0))
+        np.maximum(out.log_loss, 0.0, out=out.log_loss)  # -0.0, too, is 0
     return measures
 
 
-def _measure_block(
-    values: NDArray[np.floating[Any]], y: NDArray[np.intp], first_row: int, are_probs: bool, temperature: float, out: RowMeasures
+def _at(values: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return one value a row; column -1 gives that of the last, which the caller does not use."""
+    return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]
+
+
+def _measure_probs(
+    probs: NDArray[np.float64], y: NDArray[np.intp], predicted: NDArray[np.intp], out: RowMeasures
 ) -> None:
-    values = values.astype(np.float64)
-    if np.isnan(values.sum()):  # also where inf meets -inf, which is not wrong: so look closer
-        wrong = np.flatnonzero(np.isnan(values).any(axis=1))
-        if wrong.size:
-            kind = "probs" if are_probs else "logits"
-            raise InputError(f"The {kind} in row {first_row + wrong[0]} hold NaN; drop that row or mend its source.")
-    p = _checked_probs(values, first_row) if are_probs else softmax(values, temperature=temperature)
-    rows, known = np.arange(len(y)), y >= 0
-    label = np.where(known, y, 0)
-    p_label = np.where(known, p[rows, label], 0.0)
-    predicted = values.argmax(axis=1)
-    if are_probs:
-        with np.errstate(divide="ignore"):
-            loss = -np.log(p_label)
-    else:
-        log_p = log_softmax(values, temperature=temperature)
-        loss = np.where(known, -log_p[rows, label], np.inf)
     out.predicted[:] = predicted
     out.correct[:] = predicted == y
-    out.confidence[:] = p[rows, predicted]
-    out.log_loss[:] = np.maximum(loss, 0.0)
-    out.brier[:] = np.einsum("nc,nc->n", p, p) - 2.0 * p_label + 1.0
+    out.confidence[:] = _at(probs, predicted)
+    out.brier[:] = np.einsum("nc,nc->n", probs, probs) - 2.0 * np.where(y >= 0, _at(probs, y), 0.0) + 1.0
 
 
-def _checked_probs(probs: NDArray[np.float64], first_row: int) -> NDArray[np.float64]:
-    wrong = np.flatnonzero((probs < 0.0).any(axis=1) | (probs > 1.0).any(axis=1) | (abs(probs.sum(axis=1) - 1.0) > 1e-3))
+def _check_probs(probs: NDArray[np.float64], function: str, first_row: int) -> None:
+    low, high, total = probs.min(axis=1), probs.max(axis=1), probs.sum(axis=1)
+    wrong = np.flatnonzero((low < 0.0) | (high > 1.0) | (abs(total - 1.0) > 1e-3))
     if wrong.size:
-        row = probs[wrong[0]]
-        raise InputError(
-            f"The probs in row {first_row + wrong[0]} must be in [0, 1] and sum to 1; they lie in [{row.min():.6g}, {row.max():.6g}] "
-            f"and sum to {row.sum():.6g}; if they are logits, pass them as logits."
-        )
-    return probs
+        row = wrong[0]
+        found = f"values in [{low[row]:.6g}, {high[row]:.6g}] with sum {total[row]:.6g} in row {first_row + row}"
+        raise input_error("probs", function, "in [0, 1] with rows that sum to 1 (logits are passed as logits)", found)
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Sums `[n_bins]` over the rows of each bin of confidence; bin b holds confidences in (b / n_bins, (b + 1) / n_bins]."""
+    """Sums `[n_bins]` over the rows of each bin; bin b holds confidences in (b / n_bins, (b + 1) / n_bins]."""
 
     count: NDArray[np.int64]
     weight: NDArray[np.float64]
     confidence: NDArray[np.float64]
     correct: NDArray[np.float64]
+
+    def __iadd__(self, other: Reliability) -> Reliability:
+        """Add the sums of other rows to these."""
+        for mine, theirs in zip(self._sums(), other._sums(), strict=True):
+            np.add(mine, theirs, out=mine)
+        return self
+
+    def _sums(self) -> tuple[NDArray[Any], ...]:
+        return self.count, self.weight, self.confidence, self.correct
 
     def expected_calibration_error(self) -> float:
         """Return sum_b |confidence_b - correct_b| / sum_b weight_b, in [0, 1]; NaN where no row counts."""
@@ -144,9 +157,8 @@ def reliability_of(
         >>> reliability_of(np.array([0.5, 0.9]), np.array([0.0, 1.0]), None, 2).count.tolist()
         [1, 1]
     """
-    if n_bins < 1:
-        raise OptionError(f"n_bins must be at least 1; got {n_bins}.")
+    n_bins = check_count(n_bins, 1, 10**6, "n_bins", "reliability_of")
     bins = np.searchsorted(np.arange(1, n_bins) / n_bins, confidence, side="left")
     w = np.ones(len(confidence)) if weights is None else weights
-    sums = [np.bincount(bins, column, n_bins) for column in (w, w * confidence, w * correct)]
-    return Reliability(np.bincount(bins, minlength=n_bins), *sums)
+    sums = (np.bincount(bins, column, n_bins).astype(np.float64) for column in (w, w * confidence, w * correct))
+    return Reliability(np.bincount(bins, minlength=n_bins).astype(np.int64), *sums)

@@ -1,17 +1,18 @@
-"""One number that makes confidence believable: the temperature that divides the logits (Guo et al. 2017, section 4.2)."""
+"""One number that makes confidence believable: the temperature, which divides the logits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from logitkit.errors import InputError
+from logitkit.arrays import compute_dtype, read_only
+from logitkit.checks import as_labels, as_logits, as_weights, input_error
 from logitkit.kernels import run_blocks, split
-from logitkit.trust.stand_in import checked_labels, checked_logits, checked_weights, read_only
 
 __all__ = ["TEMPERATURE_MAX", "TEMPERATURE_MIN", "fit_temperature"]
 
@@ -39,12 +40,12 @@ class _Point:
 _Objective = Callable[[float], _Point]
 
 
-def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weights: ArrayLike | None = None) -> float:
+def fit_temperature(logits: Any, labels: Any, *, sample_weights: Any = None) -> float:
     """Return the temperature T > 0 that minimises the mean cross-entropy of `logits / T`.
 
-    T > 1 says that the logits were over-confident, T < 1 under-confident. T never changes the arg max. The loss is convex in
-    beta = 1 / T; a safeguarded Newton finds its minimum in a few passes over the logits. The result has the same bits at
-    any number of threads.
+    T > 1 says that the logits were over-confident, T < 1 under-confident. T never changes the arg max. The loss is
+    convex in beta = 1 / T; a safeguarded Newton finds its minimum in a few passes over the logits. The result has the
+    same bits at any number of threads.
 
     Where the data cannot say:
 
@@ -75,13 +76,14 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, *, sample_weights: Arr
         >>> round(fit_temperature(logits, [0, 0, 0, 1]), 3)  # right 75 % of the time: 4 / log(3)
         3.641
     """
-    z = checked_logits(logits)
-    y = checked_labels(labels, *z.shape)
-    w = checked_weights(sample_weights, len(z))
-    return _fit(z, y, w)
+    z = as_logits(logits, "fit_temperature", ndim=2)
+    N, C = z.shape
+    y = as_labels(labels, (N,), C, "fit_temperature")
+    w = np.empty(0) if sample_weights is None else as_weights(sample_weights, (N,), "sample_weights", "fit_temperature")
+    return _fit(np.ascontiguousarray(z, compute_dtype(z.dtype)), y, w)
 
 
-def _fit(z: NDArray[np.floating], y: NDArray[np.intp], w: NDArray[np.float64]) -> float:
+def _fit(z: NDArray[Any], y: NDArray[np.intp], w: NDArray[np.float64]) -> float:
     objective = _objective(z, y, w)
     at_one = objective(1.0)
     if at_one.weight == 0.0 or at_one.slope == 0.0:
@@ -91,28 +93,30 @@ def _fit(z: NDArray[np.floating], y: NDArray[np.intp], w: NDArray[np.float64]) -
     start = at_one
     if z.size >= _WARM_START_SIZE and len(z) >= 2 * _WARM_START_ROWS:
         some = slice(None, None, len(z) // _WARM_START_ROWS)
-        start = objective(1.0 / _fit(read_only(z[some]), read_only(y[some]), read_only(w[some])))
+        start = objective(1.0 / _fit(*(np.ascontiguousarray(array[some]) for array in (z, y, w))))
     beta, loss = _minimise(objective, start)
     return 1.0 / beta if loss <= at_one.loss else 1.0
 
 
-def _objective(z: NDArray[np.floating], y: NDArray[np.intp], w: NDArray[np.float64]) -> _Objective:
+def _objective(z: NDArray[Any], y: NDArray[np.intp], w: NDArray[np.float64]) -> _Objective:
     """Return the mean loss as a function of beta. Blocks of rows depend on the shape alone: so do all the bits."""
     from logitkit.kernels.temperature import BEND, GAP, LOSS, N_SUMS, NAN_ROW, SLOPE, WEIGHT, temperature_sums
 
     N, C = z.shape
+    z, y, w = read_only(z), read_only(y), read_only(w)
     blocks = split(N, max(1, 2**16 // C, N // 512))
 
     def at(beta: float) -> _Point:
         sums = np.zeros((len(blocks), N_SUMS))
 
         def work(start: int, stop: int) -> None:
-            temperature_sums(z, y, w, beta, start, stop, sums[start // blocks[0][1]])
+            w_block = w[start:stop] if w.size else w
+            temperature_sums(z[start:stop], y[start:stop], w_block, beta, sums[start // blocks[0][1]])
 
         run_blocks(work, blocks)
-        nan_rows = sums[sums[:, NAN_ROW] >= 0, NAN_ROW]
-        if nan_rows.size:
-            raise InputError(f"The logits in row {int(nan_rows[0])} hold NaN; drop that row or mend its source.")
+        for (start, _), nan_row in zip(blocks, sums[:, NAN_ROW], strict=True):
+            if nan_row >= 0:
+                raise input_error("logits", "fit_temperature", "free of NaN", f"NaN in row {start + int(nan_row)}")
         total = [math.fsum(sums[:, column]) for column in range(NAN_ROW)]
         weight = total[WEIGHT]
         mean = [value / weight if weight > 0.0 else 0.0 for value in total]
@@ -148,13 +152,17 @@ def _solve_floor(objective: _Objective, at_one: _Point) -> float:
     The logarithm of the loss is nearly a straight line in beta, so Newton's method on it takes few steps.
     """
     target = math.log(-math.log1p(-0.5 / (at_one.weight + 1.0)))
+    low, high = 1.0, 1.0 / TEMPERATURE_MIN
     point = at_one
+    if point.loss <= 0.0 or math.log(point.loss) <= target:
+        return 1.0
     for _ in range(_MAX_PASSES):
-        if point.loss <= 0.0 or point.slope >= 0.0 or math.log(point.loss) <= target:
-            return point.beta
-        beta = point.beta - (math.log(point.loss) - target) * point.loss / point.slope
-        beta = min(beta, 1.0 / TEMPERATURE_MIN)
-        if beta - point.beta <= _TOLERANCE * point.beta:
+        excess = math.log(point.loss) - target if point.loss > 0.0 else -math.inf
+        low, high = (point.beta, high) if excess > 0.0 else (low, point.beta)
+        beta = point.beta - excess * point.loss / point.slope if point.slope < 0.0 else math.inf
+        if not low <= beta <= high:
+            beta = math.sqrt(low * high)
+        if abs(beta - point.beta) <= _TOLERANCE * point.beta:
             return beta
         point = objective(beta)
     return point.beta
