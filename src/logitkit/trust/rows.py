@@ -80,21 +80,26 @@ def measure_rows(
     measures = RowMeasures(np.empty(N, np.intp), *(np.empty(N) for _ in range(4)))
     for start, stop in split(N, _BLOCK // C):
         block = np.array(values[start:stop], np.float64)
-        wrong = np.flatnonzero(np.isnan(block.sum(axis=1)))  # also where inf meets -inf, which is no NaN: look closer
-        wrong = wrong[np.isnan(block[wrong]).any(axis=1)]
-        if wrong.size:
-            raise input_error(name, function, "free of NaN", f"NaN in row {first_row + start + wrong[0]}")
+        p = softmax(block, temperature=temperature) if probs is None else block
+        predicted = argmax(block)
+        confidence = _at(p, predicted)
+        nan = np.flatnonzero(np.isnan(confidence))  # a NaN is the arg max of its row, and makes all of its softmax NaN
+        if nan.size:
+            raise input_error(name, function, "free of NaN", f"NaN in row {first_row + start + nan[0]}")
         out = RowMeasures(*(getattr(measures, field)[start:stop] for field in RowMeasures.__slots__))
+        y_block, known = y[start:stop], y[start:stop] >= 0
+        p_label = np.where(known, _at(p, y_block), 0.0)
+        out.predicted[:] = predicted
+        out.correct[:] = predicted == y_block
+        out.confidence[:] = confidence
+        out.brier[:] = np.einsum("nc,nc->n", p, p) - 2.0 * p_label + 1.0
         if probs is None:
-            known = y[start:stop] >= 0
-            log_probs = log_softmax(block, temperature=temperature)
-            out.log_loss[:] = np.where(known, -_at(log_probs, y[start:stop]), np.inf)
-            _measure_probs(softmax(block, temperature=temperature), y[start:stop], argmax(block), out)
+            log_p = _at(log_softmax(block, temperature=temperature), y_block)
+            out.log_loss[:] = np.where(known, -log_p, np.inf)
         else:
             _check_probs(block, function, first_row + start)
-            _measure_probs(block, y[start:stop], argmax(block), out)
             with np.errstate(divide="ignore"):
-                out.log_loss[:] = -np.log(np.where(y[start:stop] >= 0, _at(block, y[start:stop]), 0.0))
+                out.log_loss[:] = -np.log(p_label)
         np.maximum(out.log_loss, 0.0, out=out.log_loss)  # -0.0, too, is 0
     return measures
 
@@ -102,15 +107,6 @@ def measure_rows(
 def _at(values: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return one value a row; column -1 gives that of the last, which the caller does not use."""
     return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]
-
-
-def _measure_probs(
-    probs: NDArray[np.float64], y: NDArray[np.intp], predicted: NDArray[np.intp], out: RowMeasures
-) -> None:
-    out.predicted[:] = predicted
-    out.correct[:] = predicted == y
-    out.confidence[:] = _at(probs, predicted)
-    out.brier[:] = np.einsum("nc,nc->n", probs, probs) - 2.0 * np.where(y >= 0, _at(probs, y), 0.0) + 1.0
 
 
 def _check_probs(probs: NDArray[np.float64], function: str, first_row: int) -> None:
