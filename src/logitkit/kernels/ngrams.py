@@ -180,9 +180,12 @@ def roll(unit: Any, rolling: Any, lowest: Any, highest: Any, out: Any, n_out: An
 def word_chars(
     data: Any, start: Any, stop: Any, alphabet: Any, lowest: Any, highest: Any, rolling: Any, out: Any
 ) -> Any:
-    """Write the hashes of a word's character n-grams, a space on either side, to `out`; return how many."""
+    """Write the hashes of a word's character n-grams, a space on either side, to `out`; return how many.
+
+    A space alone is no n-gram.
+    """
     restart(rolling, SEED_CHARS)
-    n_out = roll(PAD, rolling, lowest, highest, out, 0)
+    n_out = roll(PAD, rolling, max(2, lowest), highest, out, 0)
     n_chars = 0
     while start < stop and n_chars < MAX_WORD_CHARS:
         byte = data[start]
@@ -195,7 +198,7 @@ def word_chars(
             start += length
         n_out = roll(unit, rolling, lowest, highest, out, n_out)
         n_chars += 1
-    return roll(PAD, rolling, lowest, highest, out, n_out)
+    return roll(PAD, rolling, max(2, lowest), highest, out, n_out)
 
 
 @jit
@@ -279,7 +282,7 @@ def count_rows(
             start = at
             kind, h, at = next_token(data, start, stop, alphabet)
             if in_run and kind != IDEOGRAPH:
-                n_fresh = roll(PAD, char_roll, ideo_low, ideo_high, fresh, n_fresh)
+                n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
                 in_run = False
             if kind == SEPARATOR:
                 continue
@@ -307,11 +310,11 @@ def count_rows(
                 if not in_run:
                     in_run = True
                     restart(char_roll, SEED_CHARS)
-                    n_fresh = roll(PAD, char_roll, ideo_low, ideo_high, fresh, n_fresh)
+                    n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
                 code = decode(data, start, at)[0]
                 n_fresh = roll(np.uint64(code), char_roll, ideo_low, ideo_high, fresh, n_fresh)
         if in_run:
-            n_fresh = roll(PAD, char_roll, ideo_low, ideo_high, fresh, n_fresh)
+            n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
         w_at = absorb(pending, n_pending, words, w_start, w_at, grow)
         c_at = absorb(fresh, n_fresh, chars, c_start, c_at, grow)
         if w_at < 0 or c_at < 0:

@@ -5,7 +5,9 @@
 """
 
 from logitkit.text.columns import Column, Texts, as_column
-from logitkit.text.features import Features, NgramCounts, Vocabulary, count_ngrams
+from logitkit.text.features import Features, NgramCounts, Occurrences, Vocabulary, count_ngrams
 from logitkit.text.spec import NgramSpec
 
-__all__ = ["Column", "Features", "NgramCounts", "NgramSpec", "Texts", "Vocabulary", "as_column", "count_ngrams"]
+__all__ = [
+    "Column", "Features", "NgramCounts", "NgramSpec", "Occurrences", "Texts", "Vocabulary", "as_column", "count_ngrams",
+]  # fmt: skip

@@ -16,15 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from logitkit.errors import InputError
 from logitkit.kernels import n_threads, run_blocks
 from logitkit.kernels.hashing import Table, add_all, make_table
-from logitkit.kernels.ngrams import Counts
+from logitkit.kernels.ngrams import CHUNK, Counts
+from logitkit.kernels.occurrences import find_occurrences
 from logitkit.kernels.weighting import count_documents, count_kept, renumber, weigh_rows
+from logitkit.text.alphabet import alphabet
 from logitkit.text.columns import Column
 from logitkit.text.counting import Counter, known_table
 from logitkit.text.spec import NgramSpec
 
-__all__ = ["Features", "NgramCounts", "Vocabulary", "count_ngrams"]
+__all__ = ["Features", "NgramCounts", "Occurrences", "Vocabulary", "count_ngrams"]
 
 
 class Features(NamedTuple):
@@ -41,6 +44,26 @@ class Features(NamedTuple):
     indices: NDArray[np.int32]
     data: NDArray[np.float32]
     n_features: int
+
+
+class Occurrences(NamedTuple):
+    """The tokens of one text, and the places in it of every n-gram that is a feature.
+
+    Attributes:
+        token_starts: `[T]` int64; token t is `column.data[token_starts[t]:token_stops[t]]`.
+        token_stops: `[T]` int64.
+        token_kinds: `[T]` int64; 1 a word, 2 an ideograph, 3 a symbol.
+        features: `[K]` int64 in [0, F); a feature comes as often as the text has it.
+        first_tokens: `[K]` int64 in [0, T); occurrence k covers the tokens first_tokens[k] to last_tokens[k].
+        last_tokens: `[K]` int64 in [0, T).
+    """
+
+    token_starts: NDArray[np.int64]
+    token_stops: NDArray[np.int64]
+    token_kinds: NDArray[np.int64]
+    features: NDArray[np.int64]
+    first_tokens: NDArray[np.int64]
+    last_tokens: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -85,6 +108,41 @@ class Vocabulary:
         finally:
             with self._lock:
                 self._idle.append(counter)
+
+    def occurrences(self, column: Column) -> Occurrences:
+        """Return the tokens of one text, and which features cover which of them.
+
+        A word n-gram covers its tokens, a character n-gram the word or the ideographs that its characters are of.
+
+        Args:
+            column: one text.
+
+        Raises:
+            InputError: if `column` has not one text.
+
+        Example:
+            >>> from logitkit.text import NgramSpec, as_column, count_ngrams
+            >>> column = as_column(["to be or not to be"])
+            >>> vocabulary, _ = count_ngrams(column, NgramSpec(chars=(1, 0))).weigh()
+            >>> found = vocabulary.occurrences(column)
+            >>> [bytes(column.data[a:b]).decode() for a, b in zip(found.token_starts, found.token_stops)]
+            ['to', 'be', 'or', 'not', 'to', 'be']
+            >>> found.features[found.first_tokens == 4].tolist()  # "to", "to be"
+            [0, 2]
+        """
+        if column.rows != 1:
+            raise InputError(f"Occurrences are those of one text; got {column.rows} texts: pass one at a time.")
+        words, chars = self.tables
+        scratch = np.zeros((3, CHUNK), np.uint64)
+        tokens, spans = np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)
+        for _ in range(2):  # to learn their sizes, then to fill them
+            sizes = find_occurrences(
+                column.data, column.offsets, alphabet(), self.spec.orders(), words.slots, chars.slots,
+                len(self.word_hashes), scratch, tokens, spans,
+            )  # fmt: skip
+            if sizes != (len(tokens), len(spans)):
+                tokens, spans = np.empty((sizes[0], 3), np.int64), np.empty((sizes[1], 3), np.int64)
+        return Occurrences(*tokens.T, *spans.T)
 
 
 @dataclass(frozen=True)
