@@ -59,6 +59,7 @@ class BadRows:
         self.count = 0
         self._force = force
         self._first: list[str] = []
+        self._coming: list[tuple[int, str, str | Mapping[str, Any]]] = []
         self._columns: list[str] = []
         self._file = contextlib.ExitStack()
         self._text: io.TextIOWrapper | None = None
@@ -71,10 +72,34 @@ class BadRows:
     def add(self, row: int, reason: str, content: str | Mapping[str, Any]) -> None:
         """Takes one bad row: its number, the reason, and its columns or, if it has none, its raw text."""
         self.count += 1
-        if len(self._first) < _LISTED:
-            self._first.append(f"row {row:,}: {reason}")
-        if self.policy == "fail":
-            return
+        self._coming.append((row, reason, content))
+
+    def check(self, name: str, rows: int) -> None:
+        """Ends one batch: its bad rows are listed in an InputError, or go to the side file, by their numbers.
+
+        Args:
+            name: The input, as messages call it.
+            rows: The rows looked at so far.
+        """
+        self._settle()
+        if self.policy == "fail" and self.count:
+            more = f"; and {self.count - len(self._first):,} more" * (self.count > len(self._first))
+            raise InputError(
+                f"{name} has {self.count:,} bad row{'s' * (self.count > 1)} in its first {rows:,}:"
+                f" {'; '.join(self._first)}{more}; fix {'them' if self.count > 1 else 'it'}, or pass"
+                " --on-bad-row skip to leave such rows out and keep them in a side file."
+            )
+
+    def _settle(self) -> None:
+        self._coming.sort(key=lambda bad: bad[0])
+        for row, reason, content in self._coming:
+            if len(self._first) < _LISTED:
+                self._first.append(f"row {row:,}: {reason}")
+            if self.policy == "skip":
+                self._write(row, reason, content)
+        self._coming.clear()
+
+    def _write(self, row: int, reason: str, content: str | Mapping[str, Any]) -> None:
         if self._text is None:
             assert self.side_path is not None
             file = self._file.enter_context(atomic_write(self.side_path, force=self._force))
@@ -86,27 +111,14 @@ class BadRows:
         cells = {} if isinstance(content, str) else content
         self._writer.writerow([row, reason, raw, *(_cell(cells.get(name)) for name in self._columns)])
 
-    def check(self, name: str, rows: int) -> None:
-        """Raises an InputError that lists the first bad rows, if the policy is `fail` and there are any.
-
-        Args:
-            name: The input, as messages call it.
-            rows: The rows looked at so far.
-        """
-        if self.policy == "fail" and self.count:
-            more = f"; and {self.count - len(self._first):,} more" * (self.count > len(self._first))
-            raise InputError(
-                f"{name} has {self.count:,} bad row{'s' * (self.count > 1)} in its first {rows:,}:"
-                f" {'; '.join(self._first)}{more}; fix {'them' if self.count > 1 else 'it'}, or pass"
-                " --on-bad-row skip to leave such rows out and keep them in a side file."
-            )
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self._settle()
         if self._text is not None:
             self._text.detach()
             self._text = None

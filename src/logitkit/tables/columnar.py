@@ -23,6 +23,8 @@ class ParquetReader:
     def __init__(self, source: Source, batch_bytes: int) -> None:
         source.spool()
         self.source = source
+        self.rows = 0
+        self.bytes_read = 0
         self._batch_bytes = batch_bytes
         try:
             self._file = pq.ParquetFile(_seekable(source))
@@ -43,7 +45,10 @@ class ParquetReader:
         bytes_of_all = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         rows = max(1, min(65536, int(self._batch_bytes * metadata.num_rows / max(1, bytes_of_all))))
         found = self._file.iter_batches(rows, columns=self._columns)
-        yield from _numbered(self.source.name, found, self.schema)
+        for batch, numbers in _numbered(self.source.name, found, self.schema):
+            self.rows += batch.num_rows
+            self.bytes_read = int((self.source.size or 0) * self.rows / metadata.num_rows)
+            yield batch, numbers
 
 
 class ArrowReader:
@@ -55,6 +60,8 @@ class ArrowReader:
     def __init__(self, source: Source) -> None:
         source.spool()
         self.source = source
+        self.rows = 0
+        self.bytes_read = 0
         file = _seekable(source)
         self._is_file = False
         try:
@@ -78,17 +85,22 @@ class ArrowReader:
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
         """Yields each batch with the row numbers of its rows."""
-        yield from _numbered(self.source.name, self._found(), self.schema)
+        for batch, numbers in _numbered(self.source.name, self._found(), self.schema):
+            self.rows += batch.num_rows
+            yield batch, numbers
 
     def _found(self) -> Iterator[pa.RecordBatch]:
         options = pa.ipc.IpcReadOptions(included_fields=[self.names.index(name) for name in self._columns])
         if self._is_file:
             reader = pa.ipc.open_file(self._file, options=options)
-            found = (reader.get_batch(index) for index in range(reader.num_record_batches))
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                self.bytes_read = int((self.source.size or 0) * (index + 1) / reader.num_record_batches)
+                yield batch.select(self._columns)
         else:
-            found = iter(pa.ipc.open_stream(self._file, options=options))
-        for batch in found:
-            yield batch.select(self._columns)
+            for batch in pa.ipc.open_stream(self._file, options=options):
+                self.bytes_read = self._file.tell()
+                yield batch.select(self._columns)
 
 
 def as_text(array: pa.Array) -> pa.Array:

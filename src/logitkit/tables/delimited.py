@@ -15,6 +15,8 @@ from logitkit.tables.sources import Source, unreadable
 
 __all__ = ["DelimitedReader"]
 
+_MARK = b"\xef\xbb\xbf"
+
 
 class DelimitedReader:
     """Batches of a CSV or TSV file, with the number of each row."""
@@ -24,6 +26,7 @@ class DelimitedReader:
         self.delimiter = delimiter
         self.bad_rows = bad_rows
         self.replaced = 0
+        self.rows = 0
         self._chunks = chunks(source, chunk_bytes, lambda text: last_record_end(text, delimiter))
         if source.size is not None:  # a pipe may stay silent for long, and Ctrl-C would wait for a thread that reads it
             self._chunks = ahead(self._chunks)
@@ -47,43 +50,49 @@ class DelimitedReader:
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
         """Yields each batch with the row numbers of its rows."""
-        rows, header = 0, 1
+        header = 1
         for text, is_open in self._all():
             if is_open:
                 shown = valid_utf8(text)[0].decode().rstrip("\n")
-                self.bad_rows.add(rows + 1, "a quote is opened and never closed", shown)
-                self.bad_rows.check(self.source.name, rows + 1)
+                self.rows += 1
+                self.bad_rows.add(self.rows, "a quote is opened and never closed", shown)
                 return
             valid, replaced = valid_utf8(text)
             self.replaced += replaced
             if len(self.names) > 1 and not valid.strip(b"\r\n"):
                 continue
-            batch, numbers, rows = self._parsed(valid, rows, header)
+            if valid.startswith(_MARK):  # Arrow drops a byte-order mark, and here it is the text of a row
+                valid = _MARK + valid
+            yield self._parsed(valid, header)
             header = 0
-            yield batch, numbers
 
     def _all(self) -> Iterator[tuple[bytes, bool]]:
         yield self._first
         self._first = (b"", False)
         yield from self._chunks
 
-    def _parsed(self, text: bytes, rows: int, header: int) -> tuple[pa.RecordBatch, np.ndarray, int]:
+    @property
+    def bytes_read(self) -> int:
+        """The bytes of the file taken so far."""
+        return self.source.bytes_read
+
+    def _parsed(self, text: bytes, header: int) -> tuple[pa.RecordBatch, np.ndarray]:
         bad: list[pacsv.InvalidRow] = []
         table = self._read(text, header, bad, threads=True)
         if bad:  # only a read on one thread says which rows they were
             bad.clear()
             table = self._read(text, header, bad, threads=False)
-        total = table.num_rows + len(bad)
-        numbers = np.arange(rows + 1, rows + total + 1)
+        rows = self.rows
+        self.rows += table.num_rows + len(bad)
+        numbers = np.arange(rows + 1, self.rows + 1)
         if bad:
             for row in bad:
                 found = f"{row.actual_columns} field{'s' * (row.actual_columns != 1)} instead of {row.expected_columns}"
                 self.bad_rows.add(rows + row.number - header, found, row.text)
             numbers = np.delete(numbers, [row.number - header - 1 for row in bad])
-        self.bad_rows.check(self.source.name, rows + total)
         batches = table.combine_chunks().to_batches()
         batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-        return batch, numbers, rows + total
+        return batch, numbers
 
     def _read(self, text: bytes, header: int, bad: list[pacsv.InvalidRow], *, threads: bool) -> pa.Table:
         def keep(row: pacsv.InvalidRow) -> str:

@@ -28,14 +28,22 @@ class JsonLinesReader:
         self.source = source
         self.bad_rows = bad_rows
         self.replaced = 0
+        self.rows = 0
         self.hint = ""
         self._chunk_bytes = chunk_bytes
         source.spool()
         types: dict[str, pa.DataType] = {}
+        fault = ""
         for text, _ in self._chunks():
-            for name, kind in _types(valid_utf8(text)[0]).items():
+            valid = valid_utf8(text)[0]
+            found = _types(valid)
+            for name, kind in found.items():
                 types[name] = joined(types[name], kind) if name in types else kind
+            if not found and not fault:
+                fault = next((_object(line)[1] for line in _lines(valid)), "")
             progress()
+        if not types:
+            raise InputError(f"{source.name} has no row with a field: in row 1 {fault or 'the object is empty'}.")
         source.rewind()
         self._types = types
         self.names = list(types)
@@ -61,7 +69,6 @@ class JsonLinesReader:
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
         """Yields each batch with the row numbers of its rows."""
-        rows = 0
         for text, _ in self._chunks():
             valid, replaced = valid_utf8(text)
             self.replaced += replaced
@@ -69,13 +76,17 @@ class JsonLinesReader:
                 continue
             table = self._by_arrow(valid)
             if table is None:
-                batch, numbers, rows = self._by_line(valid, rows)
-                self.bad_rows.check(self.source.name, rows)
+                yield self._by_line(valid)
             else:
                 batch = _one_batch(table)
-                numbers = np.arange(rows + 1, rows + batch.num_rows + 1)
-                rows += batch.num_rows
-            yield batch, numbers
+                numbers = np.arange(self.rows + 1, self.rows + batch.num_rows + 1)
+                self.rows += batch.num_rows
+                yield batch, numbers
+
+    @property
+    def bytes_read(self) -> int:
+        """The bytes of the file taken so far, over both passes."""
+        return self.source.bytes_read
 
     def _by_arrow(self, text: bytes) -> pa.Table | None:
         """The chunk as Arrow reads it, or None where that fails or would change a value."""
@@ -101,23 +112,23 @@ class JsonLinesReader:
                 return pa.field(field.name, kind)
         return field
 
-    def _by_line(self, text: bytes, rows: int) -> tuple[pa.RecordBatch, np.ndarray, int]:
+    def _by_line(self, text: bytes) -> tuple[pa.RecordBatch, np.ndarray]:
         columns: list[list[Any]] = [[] for _ in self.schema]
         numbers = []
         for line in _lines(text):
-            rows += 1
+            self.rows += 1
             value, reason = _object(line)
             for name in () if reason else self._strings:
                 if isinstance(value.get(name), (list, dict)):
                     reason = f"{name} is a {'list' if isinstance(value[name], list) else 'object'}, not a string"
             if reason:
-                self.bad_rows.add(rows, reason, value or line)
+                self.bad_rows.add(self.rows, reason, value or line)
                 continue
-            numbers.append(rows)
+            numbers.append(self.rows)
             for cells, field in zip(columns, self.schema, strict=True):
                 cells.append(coerced(value.get(field.name), field.type))
         arrays = [pa.array(cells, field.type) for cells, field in zip(columns, self.schema, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), np.array(numbers, np.int64), rows
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), np.array(numbers, np.int64)
 
 
 def _types(text: bytes) -> dict[str, pa.DataType]:

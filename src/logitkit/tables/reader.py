@@ -24,7 +24,10 @@ class _Format(Protocol):
     names: list[str]
     hint: str
     replaced: int
+    rows: int
 
+    @property
+    def bytes_read(self) -> int: ...
     def select(self, columns: list[str], strings: set[str]) -> pa.Schema: ...
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]: ...
 
@@ -49,7 +52,7 @@ class TableReader:
         bad_rows: BadRows,
         batch_rows: int,
         passes: int,
-        report: Callable[[], None],
+        progress: Callable[[int, int | None], None] | None,
     ) -> None:
         self.name = source.name
         self.schema = schema
@@ -61,13 +64,13 @@ class TableReader:
         self._bad_rows = bad_rows
         self._batch_rows = batch_rows
         self._passes = passes
-        self._report = report
+        self._progress = progress
         self._batches = self._usable()
 
     @property
     def bytes_read(self) -> int:
         """The bytes of the file taken so far: for a progress bar."""
-        return self._source.bytes_read
+        return self._format.bytes_read
 
     @property
     def total_bytes(self) -> int | None:
@@ -82,10 +85,13 @@ class TableReader:
     def _usable(self) -> Generator[tuple[pa.RecordBatch, np.ndarray], None, None]:
         """Batches of at most `batch_rows` rows, without the rows that lack a required value."""
         for found, found_numbers in self._format.batches():
-            self._report()
+            if self._progress is not None:
+                self._progress(self.bytes_read, self.total_bytes)
             batch, numbers = self._without_nulls(found, found_numbers)
+            self._bad_rows.check(self.name, self._format.rows)
             for start in range(0, batch.num_rows, self._batch_rows):
                 yield batch.slice(start, self._batch_rows), numbers[start : start + self._batch_rows]
+        self._bad_rows.check(self.name, self._format.rows)
 
     def _without_nulls(self, batch: pa.RecordBatch, numbers: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         columns = [(name, batch.column(index)) for name, index in self._required]
@@ -99,7 +105,6 @@ class TableReader:
             lacks |= is_null
         for row in np.flatnonzero(lacks):
             self._bad_rows.add(int(numbers[row]), reasons[row], batch.slice(row, 1).to_pylist()[0])
-        self._bad_rows.check(self.name, int(numbers[-1]))
         return batch.filter(pa.array(~lacks)), numbers[~lacks]
 
     def __iter__(self) -> Self:
@@ -176,9 +181,9 @@ def read_batches(
     source = Source(path, compression)
     passes = 2 if kind == "jsonl" else 1
 
-    def report() -> None:
+    def report() -> None:  # of the pass that finds the columns
         if progress is not None:
-            progress(source.bytes_read, None if source.size is None else source.size * passes)
+            progress(source.bytes_read, source.size and source.size * passes)
 
     try:
         reader: _Format
@@ -205,7 +210,7 @@ def read_batches(
         bad_rows=bad_rows,
         batch_rows=batch_rows,
         passes=passes,
-        report=report,
+        progress=progress,
     )
 
 

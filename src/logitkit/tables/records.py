@@ -58,14 +58,14 @@ def chunks(source: Source, chunk_bytes: int, cut: Callable[[bytes], tuple[int, b
 
 
 def _start(source: Source, chunk_bytes: int) -> bytes:
-    held = source.read(chunk_bytes)
+    held = source.read(max(chunk_bytes, 16))
     for mark, kind in _MARKS.items():
         if held.startswith(mark):
             advice = "save it as UTF-8" if kind.startswith("UTF") else "give its name the ending that belongs to it"
             raise InputError(f"{source.name} is {kind}, not UTF-8 text; {advice}.")
-    held = held.removeprefix(b"\xef\xbb\xbf")
-    while held and not (held := held.lstrip(b"\r\n")):
-        held = source.read(chunk_bytes)
+    held = held.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    while not held and (data := source.read(chunk_bytes)):
+        held = data.lstrip(b"\r\n")
     if not held:
         raise InputError(f"{source.name} is empty; a table with at least a header or a row is needed.")
     return held
