@@ -28,18 +28,24 @@ class LinearModel:
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def logits(self, features: Features, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    def logits(
+        self,
+        features: Features,
+        rows: NDArray[np.int64] | None = None,
+        logits_out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Return the logits of `features`, or of some of their rows.
 
         Args:
             features: `[N, F]` sparse.
             rows: indices of the rows wanted; all if None.
+            logits_out: buffer of the result's shape; made if None.
 
         Returns:
             `[N, C]` or `[len(rows), C]` float32, the same bits at any number of threads and in any batches.
         """
         wanted = np.arange(len(features.indptr) - 1) if rows is None else rows
-        logits = np.empty((len(wanted), len(self.bias)), np.float32)
+        logits = np.empty((len(wanted), len(self.bias)), np.float32) if logits_out is None else logits_out
 
         def work(start: int, stop: int) -> None:
             linear_logits(

@@ -1,0 +1,65 @@
+"""Labels as people write them → class names and class indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from logitkit.errors import InputError
+
+__all__ = ["as_label_column", "encode_labels"]
+
+
+def as_label_column(labels: Any, rows: int) -> pa.Array:
+    """Return labels as an Arrow string array; integers become their decimal text.
+
+    Raises:
+        InputError: if there are not as many as texts, or one is null or neither text nor an integer.
+
+    Example:
+        >>> from logitkit.model.labels import as_label_column
+        >>> as_label_column([1, 0], rows=2).to_pylist()
+        ['1', '0']
+    """
+    if isinstance(labels, str | bytes):
+        raise InputError("The labels must be a sequence, one label a text; got one bare string.")
+    if isinstance(labels, pa.ChunkedArray):
+        labels = labels.combine_chunks()
+    if not isinstance(labels, pa.Array):
+        values = np.asarray(labels).tolist() if hasattr(labels, "__array__") else list(labels)
+        for row, value in enumerate(values):
+            if isinstance(value, bool) or not (value is None or isinstance(value, str | int)):
+                raise InputError(f"Label {row} (counted from 0) must be text or an integer; got {value!r:.50}.")
+        labels = pa.array([None if value is None else str(value) for value in values], pa.string())
+    if isinstance(labels, pa.ChunkedArray):
+        labels = pa.concat_arrays(labels.chunks)
+    if not (pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type)):
+        labels = labels.cast(pa.string())
+    if len(labels) != rows:
+        raise InputError(f"There must be one label a text; got {len(labels)} labels and {rows} texts.")
+    if labels.null_count:
+        row = pc.index(labels.is_null(), True).as_py()
+        raise InputError(f"Label {row} (counted from 0) is null: drop that text or label it.")
+    return labels
+
+
+def encode_labels(labels: pa.Array) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Return the class names in order, and each label's index among them.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from logitkit.model.labels import encode_labels
+        >>> encode_labels(pa.array(["b", "a", "b"]))
+        (('a', 'b'), array([1, 0, 1]))
+    """
+    encoded = labels.dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names), np.intp)
+    rank[order] = np.arange(len(names))
+    indices = rank[encoded.indices.to_numpy(zero_copy_only=False)] if len(labels) else np.empty(0, np.intp)
+    return tuple(names[i] for i in order), indices

@@ -1,0 +1,108 @@
+"""What training did, kept in the model file: choices, held-out figures before and after calibration, and the course."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logitkit.model.selection import Trial
+from logitkit.model.trainer import TrainingStep
+from logitkit.trust.metrics import accuracy, expected_calibration_error, log_loss
+from logitkit.trust.temperature import fit_temperature
+
+__all__ = ["HeldOut", "TrainingRecord", "judge_calibration"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Figures on texts that the weights had not seen; after calibration, that the temperature had not seen either.
+
+    Attributes:
+        rows: how many texts.
+        accuracy: in [0, 1]; calibration does not change it.
+        log_loss_before: mean cross-entropy, in nats, of the raw logits.
+        log_loss_after: the same at the temperature that the other half of the rows gives.
+        calibration_error_before: expected calibration error in [0, 1], 15 equal-width bins, of the raw logits.
+        calibration_error_after: the same after calibration.
+    """
+
+    rows: int
+    accuracy: float
+    log_loss_before: float
+    log_loss_after: float
+    calibration_error_before: float
+    calibration_error_after: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a classifier came to be.
+
+    Attributes:
+        rows: texts.
+        class_counts: texts of each class.
+        features: F.
+        rare: whether n-grams that one text alone has are features.
+        l2: strength of the regularisation.
+        label_smoothing: as in `TrainOptions`.
+        epochs: passes over the texts.
+        seed: as in `TrainOptions`.
+        trials: what was tried on held-out texts.
+        held_out: figures on held-out texts, or None where none could be held out.
+        steps: loss, gradient norm and logit scale over the final training, ten times an epoch.
+        warnings: what a person should know, in words.
+    """
+
+    rows: int
+    class_counts: tuple[int, ...]
+    features: int
+    rare: bool
+    l2: float
+    label_smoothing: float
+    epochs: int
+    seed: int
+    trials: tuple[Trial, ...]
+    held_out: HeldOut | None
+    steps: tuple[TrainingStep, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers, strings, lists and dicts, which `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> TrainingRecord:
+        """Return the record that `to_json` wrote.
+
+        Raises:
+            TypeError, KeyError or ValueError: if it is not one.
+        """
+        held_out = record["held_out"]
+        return cls(
+            **{name: record[name] for name in ("rows", "features", "rare", "l2", "label_smoothing", "epochs", "seed")},
+            class_counts=tuple(int(count) for count in record["class_counts"]),
+            trials=tuple(Trial(**trial) for trial in record["trials"]),
+            held_out=None if held_out is None else HeldOut(**held_out),
+            steps=tuple(TrainingStep(**step) for step in record["steps"]),
+            warnings=tuple(str(warning) for warning in record["warnings"]),
+        )
+
+
+def judge_calibration(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> HeldOut | None:
+    """Return what a temperature is worth, each half of the rows judged at the temperature of the other half."""
+    if len(labels) < 2:
+        return None
+    scaled = logits.copy()
+    for half in (0, 1):
+        scaled[half::2] /= np.float32(fit_temperature(logits[1 - half :: 2], labels[1 - half :: 2]))
+    return HeldOut(
+        rows=len(labels),
+        accuracy=accuracy(labels, logits.argmax(axis=1)),
+        log_loss_before=log_loss(labels, logits=logits),
+        log_loss_after=log_loss(labels, logits=scaled),
+        calibration_error_before=expected_calibration_error(labels, logits=logits),
+        calibration_error_after=expected_calibration_error(labels, logits=scaled),
+    )

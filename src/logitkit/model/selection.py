@@ -1,0 +1,206 @@
+"""What held-out data decides: how strongly to regularise, whether rare n-grams help, when to stop, and the temperature.
+
+The rows are dealt into five stratified folds. Layers are trained without a fold and judged on it: on one fold where that
+is a thousand rows, on up to five where there are fewer. The judge is the log loss at the best temperature, so that the
+choice is of what the logits know, not of how loudly they say it. The logits of the chosen layer on the rows that its
+weights and its vocabulary did not see are kept: calibration is fitted on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logitkit.kernels import run_blocks
+from logitkit.model.linear import LinearModel
+from logitkit.model.trainer import Solver, train_linear
+from logitkit.text import Features, NgramCounts
+from logitkit.trust.metrics import log_loss
+from logitkit.trust.temperature import fit_temperature
+
+__all__ = ["Examples", "Selection", "Trial", "select"]
+
+FOLDS = 5
+_ENOUGH_ROWS = 1_000
+_JUDGED_ROWS = 1_000  # after each epoch, for early stopping
+_L2_AN_EXAMPLE = 0.1  # the middle of the grid: l2 = 0.1 / N, which is C = 10 in scikit-learn's terms
+_WORSE = 1.01  # a held-out loss is worse than the lowest only from 1 % on: the step has yet to shrink, and rows are few
+_L2_FACTORS = (3.0, 1.0 / 3.0)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What there is to learn from.
+
+    Attributes:
+        counts: the rows' n-grams.
+        labels: `[N]` class indices.
+        row_weights: `[N]` float32 of mean 1.
+        n_classes: C.
+    """
+
+    counts: NgramCounts
+    labels: NDArray[np.intp]
+    row_weights: NDArray[np.float32]
+    n_classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One way to train, and what it was worth on held-out rows.
+
+    Attributes:
+        rare: whether n-grams that one text alone has are features.
+        l2: strength of the regularisation.
+        epochs: the last pass after which the held-out loss was not worse than the lowest.
+        log_loss: of the held-out rows at their best temperature; None where no row could be held out.
+    """
+
+    rare: bool
+    l2: float
+    epochs: int
+    log_loss: float | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen, and why.
+
+    Attributes:
+        chosen: the trial of the lowest log loss.
+        trials: all, in the order in which they were run.
+        rows: `[H]` the held-out rows.
+        logits: `[H, C]` their logits, by layers that had not seen them.
+    """
+
+    chosen: Trial
+    trials: tuple[Trial, ...]
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+def deal_folds(labels: NDArray[np.intp], seed: int) -> NDArray[np.int8]:
+    """Return each row's fold, 0 to 4, every class spread evenly; -1 for the only example of a class."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    folds = np.empty(len(labels), np.int8)
+    folds[by_class] = rank % FOLDS
+    folds[counts[labels] == 1] = -1
+    return folds
+
+
+def select(
+    examples: Examples,
+    solver: Solver,
+    *,
+    l2: float | None,
+    rare: bool | None,
+    patience: int,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Selection:
+    """Try ways to train on held-out rows: rare n-grams or not, then stronger and weaker regularisation.
+
+    Args:
+        examples: what to learn from.
+        solver: how; its `l2` is not used.
+        l2: the regularisation, or None to choose it.
+        rare: whether to keep rare n-grams, or None to choose.
+        patience: passes with a worse held-out loss after which training stops.
+        progress: called with the fraction done.
+    """
+    folds = deal_folds(examples.labels, solver.seed)
+    held = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
+    enough = np.searchsorted(np.cumsum([len(rows) for rows in held]), _ENOUGH_ROWS) + 1
+    held = [rows for rows in held[:enough] if len(rows)]
+    first = [Trial(keep, l2 or _L2_AN_EXAMPLE / len(folds), solver.epochs, None) for keep in _options(rare)]
+    if not held:
+        nothing = np.empty((0, examples.n_classes), np.float32)
+        return Selection(first[0], (first[0],), np.empty(0, np.int64), nothing)
+    bench = _Bench(examples, solver, held, patience, progress, rounds=1 if l2 is not None else 2)
+    results = bench.run(first)
+    if l2 is None:
+        middle = min(results, key=_loss)[0]
+        bench.forget(not middle.rare)
+        results += bench.run([replace(middle, l2=middle.l2 * factor) for factor in _L2_FACTORS])
+    best, logits = min(results, key=_loss)
+    return Selection(best, tuple(trial for trial, _ in results), np.concatenate(held), logits)
+
+
+def _options(rare: bool | None) -> tuple[bool, ...]:
+    return (False, True) if rare is None else (rare,)
+
+
+def _loss(result: tuple[Trial, NDArray[np.float32]]) -> float:
+    return result[0].log_loss if result[0].log_loss is not None else np.inf
+
+
+class _Bench:
+    """Runs trials on the same held-out rows, all threads at once; each trial is serial, so nothing depends on how many."""
+
+    def __init__(
+        self, examples: Examples, solver: Solver, held: list[NDArray[np.int64]], patience: int,
+        progress: Callable[[float], None], rounds: int,
+    ) -> None:  # fmt: skip
+        self._examples, self._solver, self._held, self._patience = examples, solver, held, patience
+        self._features: dict[tuple[bool, int], Features] = {}
+        self._progress, self._done, self._planned = progress, 0, 2 * rounds * len(held)
+
+    def run(self, trials: list[Trial]) -> list[tuple[Trial, NDArray[np.float32]]]:
+        """Return each trial with its epochs and log loss filled in, and its logits on the held-out rows."""
+        jobs = [(trial, fold) for trial in trials for fold in range(len(self._held))]
+        runs = run_blocks(lambda i, _: self._train(*jobs[i]), [(i, i + 1) for i in range(len(jobs))])
+        rows = np.concatenate(self._held)
+        results = []
+        for trial in trials:
+            of_trial = [run for (other, _), run in zip(jobs, runs, strict=True) if other is trial]
+            logits = np.concatenate([logits for _, logits in of_trial])
+            epochs = int(np.median([epochs for epochs, _ in of_trial]))
+            loss = _calibrated_loss(logits, self._examples.labels[rows], self._examples.row_weights[rows])
+            results.append((replace(trial, epochs=epochs, log_loss=loss), logits))
+        return results
+
+    def forget(self, rare: bool) -> None:
+        """Drop the features that no further trial needs."""
+        self._features = {key: value for key, value in self._features.items() if key[0] != rare}
+
+    def _train(self, trial: Trial, fold: int) -> tuple[int, NDArray[np.float32]]:
+        """Train without one fold until its loss stops falling; return the best epoch and its logits on the fold."""
+        examples, rows = self._examples, self._held[fold]
+        inside = np.ones(len(examples.labels), np.bool_)
+        inside[rows] = False
+        key = (trial.rare, fold)
+        if key not in self._features:
+            self._features[key] = examples.counts.weigh(rare=trial.rare, fit_rows=inside)[1]
+        features = self._features[key]
+        judged = rows[:: -(-len(rows) // _JUDGED_ROWS)]
+        lowest = np.inf
+        best: tuple[int, LinearModel | None] = (self._solver.epochs, None)
+
+        def judge(epoch: int, layer: LinearModel) -> bool:
+            nonlocal best, lowest
+            logits = layer.logits(features, judged)
+            loss = _calibrated_loss(logits, examples.labels[judged], examples.row_weights[judged])
+            lowest = min(lowest, loss)
+            if loss <= _WORSE * lowest:
+                # The layer changes in place: it is copied only if training may go on and spoil it.
+                kept = layer if epoch == self._solver.epochs else LinearModel(layer.weights.copy(), layer.bias.copy())
+                best = (epoch, kept)
+            return epoch - best[0] < self._patience or best[1] is None
+
+        solver = replace(self._solver, l2=trial.l2)
+        layer, _ = train_linear(
+            features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver, judge
+        )
+        self._done += 1
+        self._progress(min(1.0, self._done / self._planned))
+        return best[0], (best[1] or layer).logits(features, rows)
+
+
+def _calibrated_loss(logits: NDArray[np.float32], labels: NDArray[np.intp], row_weights: NDArray[np.float32]) -> float:
+    temperature = fit_temperature(logits, labels, sample_weights=row_weights)
+    return log_loss(labels, logits=logits, temperature=temperature, sample_weights=row_weights)
