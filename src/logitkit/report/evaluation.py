@@ -78,7 +78,7 @@ class Evaluation:
 
         Example:
             >>> from logitkit.report.evaluation import EvaluationBuilder
-            >>> evaluation = EvaluationBuilder(["no", "yes"]).update([[0.0, 2.0]], ["yes"]).finish()
+            >>> evaluation = EvaluationBuilder(["no", "yes"]).update([[0.0, 2.0]], [1]).finish()
             >>> evaluation.to_json()["accuracy"], evaluation.to_json()["confusion"]
             (1.0, [[0, 0], [0, 1]])
         """
@@ -105,7 +105,7 @@ class EvaluationBuilder:
     Example:
         >>> from logitkit.report.evaluation import EvaluationBuilder
         >>> builder = EvaluationBuilder(["News", "Technology"])
-        >>> builder = builder.update([[2.0, 1.0], [0.5, 3.0]], ["News", "Sports"])
+        >>> builder = builder.update_names([[2.0, 1.0], [0.5, 3.0]], ["News", "Sports"])
         >>> evaluation = builder.update([[0.0, 1.0]], [1]).finish()
         >>> evaluation.rows, round(evaluation.accuracy, 3), evaluation.unseen_labels
         (3, 0.667, {'Sports': 1})
@@ -130,22 +130,20 @@ class EvaluationBuilder:
         self._unseen: Counter[str] = Counter()
 
     def update(self, logits: Any, labels: Any) -> EvaluationBuilder:
-        """Add a batch and return this builder.
+        """Add a batch whose labels are class indices, and return this builder.
 
         Args:
             logits: `[N, C]`.
-            labels: `[N]`, class indices if integers, class names if strings (a sequence, NumPy or Arrow array).
+            labels: `[N]` integers in [0, C); -1 marks a label that is none of the classes and has no name.
 
         Raises:
-            InputError: if shapes disagree, a logit is NaN, a label is null or an index out of range, or more than
-            10,000
-                different labels are none of the classes. Rows count from 0 over all batches.
+            InputError: if shapes disagree, a logit is NaN or an index out of range. Rows count from 0 over all batches.
         """
         z = as_logits(logits, "evaluation", ndim=2)
-        y = self._label_indices(labels)
-        if z.shape != (len(y), len(self.class_names)):
-            expected = f"of the shape [{len(y)}, {len(self.class_names)}] (labels, classes)"
-            raise input_error("logits", "evaluation", expected, f"the shape {list(z.shape)}")
+        C = len(self.class_names)
+        y = as_labels(labels, (len(z),), C, "evaluation", lowest=-1)
+        if z.shape[1] != C:
+            raise input_error("logits", "evaluation", f"of {C} classes", f"the shape {list(z.shape)}")
         start = 0
         while start < len(y):
             stop = min(len(y), start + len(self._logits) - self._filled)
@@ -157,13 +155,51 @@ class EvaluationBuilder:
                 self._measure()
         return self
 
+    def update_names(self, logits: Any, label_names: Any) -> EvaluationBuilder:
+        """Add a batch whose labels are names, and return this builder. Names of no class become `unseen_labels`.
+
+        Args:
+            logits: `[N, C]`.
+            label_names: `[N]` strings: a sequence, NumPy or Arrow array. Numbers are refused: is 2 a name or an index?
+
+        Raises:
+            InputError: as `update`; also if a name is null or no string, or over 10,000 names are none of the classes.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        names, first_row = label_names, self._rows + self._filled
+        try:
+            names = names if isinstance(names, pa.Array | pa.ChunkedArray) else pa.array(names)
+        except (pa.ArrowException, TypeError) as error:
+            raise input_error("label_names", "evaluation", "strings", " ".join(str(error).split())) from None
+        if names.null_count:
+            row = first_row + pc.index(pc.is_null(names), True).as_py()
+            raise InputError(f"The label in row {row} is null; give every row a label or drop it.")
+        content = names.type.value_type if pa.types.is_dictionary(names.type) else names.type
+        if len(names) and content not in (pa.string(), pa.large_string(), pa.string_view()):
+            raise input_error("label_names", "evaluation", "strings", str(names.type))
+        names = names.cast(pa.string())
+        indices = pc.fill_null(pc.index_in(names, pa.array(self.class_names, pa.string())), -1)
+        unseen = names.filter(pc.equal(indices, -1))
+        self.update(logits, np.asarray(indices.to_numpy()))
+        for pair in pc.value_counts(unseen).to_pylist():
+            self._unseen[pair["values"]] += pair["counts"]
+        if len(self._unseen) > MAX_UNSEEN_LABELS:
+            raise InputError(
+                f"More than {MAX_UNSEEN_LABELS:,} labels up to row {first_row + len(names) - 1} are none of the "
+                f"{len(self.class_names):,} classes, such as {unseen[0].as_py()!r}; name the column of the labels."
+            )
+        return self
+
     def finish(self) -> Evaluation:
         """Return the record of all rows so far."""
         self._measure()
         N, R = self._rows, self._reliability
-        seen = N - sum(self._unseen.values())
+        seen = int(self._confusion[:-1].sum())
         f1 = [_number(value) for value in precision_recall_f1(self._confusion)[2]]
-        occurring = sum(value is not None for value in f1) + len(self._unseen)
+        nameless = N - seen > sum(self._unseen.values())  # these count as one class
+        occurring = sum(value is not None for value in f1) + len(self._unseen) + nameless
         return Evaluation(
             rows=N,
             accuracy=_ratio(int(np.trace(self._confusion)), N),
@@ -209,33 +245,6 @@ class EvaluationBuilder:
         self._confidence += float(rows.confidence.sum())
         self._rows += self._filled
         self._filled = 0
-
-    def _label_indices(self, labels: Any) -> NDArray[np.intp]:
-        """Return class indices, -1 for a name that is no class, and count such names."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if not isinstance(labels, pa.Array | pa.ChunkedArray):
-            if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
-                return as_labels(labels, (labels.size,), len(self.class_names), "evaluation")
-            labels = pa.array(labels if len(labels) else [], None if len(labels) else pa.string())
-        first_row = self._rows + self._filled
-        if labels.null_count:
-            row = first_row + pc.index(pc.is_null(labels), True).as_py()
-            raise InputError(f"The label in row {row} is null; give every row a label or drop it.")
-        if pa.types.is_integer(labels.type):
-            return as_labels(labels.to_numpy(), (len(labels),), len(self.class_names), "evaluation")
-        names = labels.cast(pa.string())
-        indices = pc.fill_null(pc.index_in(names, pa.array(self.class_names, pa.string())), -1)
-        unseen = names.filter(pc.equal(indices, -1))
-        for pair in pc.value_counts(unseen).to_pylist():
-            self._unseen[pair["values"]] += pair["counts"]
-        if len(self._unseen) > MAX_UNSEEN_LABELS:
-            raise InputError(
-                f"More than {MAX_UNSEEN_LABELS:,} labels up to row {first_row + len(names) - 1} are none of the "
-                f"{len(self.class_names):,} classes, such as {unseen[0].as_py()!r}; is this the column of labels?"
-            )
-        return np.asarray(indices.to_numpy()).astype(np.intp)
 
     def _class_scores(self) -> tuple[ClassScores, ...]:
         support, predicted = self._confusion[:-1].sum(axis=1), self._confusion.sum(axis=0)
