@@ -28,7 +28,7 @@ def describe(*packages: str) -> dict[str, Any]:
 def medians_ms(works: Mapping[str, Callable[[], object]], *, repeats: int = 7) -> dict[str, float]:
     """Return the median time of each work in milliseconds.
 
-    The works take turns, so that a busy moment of the machine falls on all of them, and each runs once before the clock.
+    The works take turns, so that a busy moment of the machine falls on all. Each runs once before the clock starts.
     """
     times: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():

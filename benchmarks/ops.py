@@ -23,10 +23,9 @@ import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from machine import describe, medians_ms, write_json  # noqa: E402
-
 from logitkit import ops  # noqa: E402
 from logitkit.kernels import set_threads  # noqa: E402
+from machine import describe, medians_ms, write_json  # noqa: E402
 
 SHAPES = [(2_000_000, 3), (1_000_000, 10), (200_000, 150), (20_000, 1_000), (256, 131_072)]
 BARS = {"softmax": {"torch": 2.0, "scipy": 4.0}, "cross_entropy + gradient": {"torch": 5.0}}
@@ -114,7 +113,10 @@ def main() -> None:
     set_threads(THREADS)
     torch.set_num_threads(THREADS)
     rows, below = [], 0
-    print(f"{'shape':>14}  {'task':<26}" + "".join(f"{name:>12}" for name in ("logitkit ms", "torch ×", "scipy ×", "numpy ×")))
+    print(
+        f"{'shape':>14}  {'task':<26}"
+        + "".join(f"{name:>12}" for name in ("logitkit ms", "torch ×", "scipy ×", "numpy ×"))
+    )
     for N, C in SHAPES:
         for task, works in works_for(N, C).items():
             check_equal(works)
@@ -133,7 +135,9 @@ def main() -> None:
                     "bars": bars,
                 }
             )
-            cells = "".join(f"{ratios[name]:>12.2f}" if name in ratios else " " * 12 for name in ("torch", "scipy", "numpy"))
+            cells = "".join(
+                f"{ratios[name]:>12.2f}" if name in ratios else " " * 12 for name in ("torch", "scipy", "numpy")
+            )
             flag = f"   below the bar: {', '.join(missed)}" if missed else ""
             print(f"{f'{N}x{C}':>14}  {task:<26}{times['logitkit']:>12.2f}{cells}{flag}", flush=True)
     machine = describe("logitkit", "numpy", "numba", "torch", "scipy")

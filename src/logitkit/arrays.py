@@ -21,8 +21,8 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
     """Return `values` as a NumPy array that shares their memory where that is possible.
 
     Args:
-        values: a NumPy array or memory map; a PyTorch tensor in CPU memory, with or without gradient, bfloat16 too; a JAX
-            array; anything with `__array__` or DLPack; a number or nested lists of numbers.
+        values: a NumPy array or memory map; a PyTorch tensor in CPU memory, with or without gradient, bfloat16 too; a
+            JAX array; anything with `__array__` or DLPack; a number or nested lists of numbers.
         name: what the error calls the values.
         function: the function that the error names.
 

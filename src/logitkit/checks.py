@@ -17,8 +17,18 @@ from logitkit.arrays import read_only, to_numpy
 from logitkit.errors import InputError, OptionError
 
 __all__ = [
-    *("as_labels", "as_logits", "as_mask", "as_out", "as_weights", "check_axis", "check_choice", "check_count"),
-    *("check_fraction", "check_temperature", "input_error", "option_error"),
+    "as_labels",
+    "as_logits",
+    "as_mask",
+    "as_out",
+    "as_weights",
+    "check_axis",
+    "check_choice",
+    "check_count",
+    "check_fraction",
+    "check_temperature",
+    "input_error",
+    "option_error",
 ]
 
 Array = NDArray[Any]
@@ -159,7 +169,12 @@ def as_out(buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str,
     """Return the caller's buffer, or a new array where there is none."""
     if buffer is None:
         return np.empty(shape, dtype)
-    if not isinstance(buffer, np.ndarray) or buffer.shape != shape or buffer.dtype != dtype or not buffer.flags.writeable:
+    if (
+        not isinstance(buffer, np.ndarray)
+        or buffer.shape != shape
+        or buffer.dtype != dtype
+        or not buffer.flags.writeable
+    ):
         found = type(buffer).__name__
         if isinstance(buffer, np.ndarray):
             found = f"{'a' if buffer.flags.writeable else 'a read-only'} {buffer.dtype.name} array {list(buffer.shape)}"

@@ -8,12 +8,11 @@ class that no target asks for costs nothing. Where the maximum is infinite, a ti
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from logitkit.kernels import jit
 from logitkit.kernels.exp import largest
-from logitkit.kernels.softmax import FEW, LANES, Scratch, exp_row, exp_tile, sum_exp_row
+from logitkit.kernels.softmax import FEW, LANES, Scratch, exp_row, exp_tile, log_sum_of_exps, log_sum_row
 
 __all__ = ["cross_entropy_block", "cross_entropy_row", "soft_cross_entropy_block"]
 
@@ -48,6 +47,7 @@ def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scal
     pull = _pull(logits, label, maximum, label_smoothing)
     total = exp_row(logits, maximum, 1.0, grad_out)
     shared = label_smoothing / C
+    log_sum = log_sum_of_exps(grad_out, total)
     inverse = 1.0 / total
     factor = grad_scale * inverse
     own = grad_scale * (grad_out[label] * inverse - shared - (1.0 - label_smoothing))
@@ -55,11 +55,11 @@ def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scal
     for i in range(C):
         grad_out[i] = grad_out[i] * factor - offset
     grad_out[label] = own
-    return math.log(total) - pull
+    return log_sum - pull
 
 
 @jit
-def cross_entropy_block(
+def cross_entropy_block(  # noqa: PLR0917
     logits: Any, labels: Any, label_smoothing: float, grad_scales: Any, scratch: Scratch, losses_out: Any, grad_out: Any
 ) -> None:
     """Write each row's loss, and grad_scales times its gradient unless `grad_out` has no rows.
@@ -78,7 +78,7 @@ def cross_entropy_block(
             else:
                 maximum = largest(logits[row])
                 pull = _pull(logits[row], labels[row], maximum, label_smoothing)
-                losses_out[row] = math.log(sum_exp_row(logits[row], maximum, 1.0)) - pull
+                losses_out[row] = log_sum_row(logits[row], maximum, 1.0) - pull
         return
     tile, sums = scratch
     for start in range(0, N, LANES):
@@ -118,11 +118,11 @@ def soft_cross_entropy_block(logits: Any, targets: Any, grad_scales: Any, losses
             pull += target * _distance(logits[row, i], maximum) if target != 0.0 else 0.0
             mass += target
         if not wants_grad:
-            losses_out[row] = mass * math.log(sum_exp_row(logits[row], maximum, 1.0)) - pull
+            losses_out[row] = mass * log_sum_row(logits[row], maximum, 1.0) - pull
             continue
         grad = grad_out[row]
         total = exp_row(logits[row], maximum, 1.0, grad)
-        losses_out[row] = mass * math.log(total) - pull
+        losses_out[row] = mass * log_sum_of_exps(grad, total) - pull
         scale = grad_scales[row * per_row]
         factor = scale * mass / total
         for i in range(C):

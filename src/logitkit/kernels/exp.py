@@ -2,19 +2,20 @@
 
     2^t = 2^n · 2^f,   n = rint(t),   f = t - n in [-1/2, 1/2],   t = z / ln 2
 
-(a) `2^f` is a minimax polynomial whose constant is 1, so that the largest class has exactly 1. `n` is added to the exponent
-    bits. There is no call and no branch, so LLVM turns a loop of it into vector code.
+(a) `2^f` is a minimax polynomial whose constant is 1, so that the largest class has exactly 1. `n` is added to the
+    exponent bits. There is no call and no branch, so LLVM turns a loop of it into vector code.
 (b) float32 logits compute in float64, with a polynomial of degree 6 (relative error 2.0e-9, a thirtieth of an ulp of
     float32). It costs what float32 arithmetic with exact sums costs, since the sums are float64 anyway, and it makes
-    `logit - maximum` and the temperature exact enough at any size of logits. float64 logits need more: the remainder of z
-    after n · ln 2 in two steps, and degree 11 (3.6e-18).
+    `logit - maximum` and the temperature exact enough at any size of logits. float64 logits need more: the remainder of
+    z after n · ln 2 in two steps, and degree 11 (3.6e-18).
 (c) A float maximum never vectorises, because NaN has to be minded. Integers do: with the lower bits of a negative float
     flipped, bit patterns order as the numbers do. Every NaN counts as the one largest number, and -0 as 0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import types
@@ -24,13 +25,20 @@ from logitkit.kernels import FASTMATH, jit
 
 __all__ = ["exp_shifted", "largest", "largest_key", "log_total", "order_key"]
 
-_OPTIONS = {"fastmath": set(FASTMATH), "error_model": "numpy"}
+F = TypeVar("F", bound=Callable[..., Any])
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
 LN_2_HIGH = 0.6931471803691238  # the upper 32 bits of ln 2: n · LN_2_HIGH is exact
 LN_2_LOW = 1.9082149292705877e-10
 TO_INTEGER = 6755399441055744.0  # 1.5 · 2^52: adding it moves a small integer into the lower bits of the pattern
+
+
+def _by_type(stub: Callable[..., Any]) -> Callable[[F], F]:
+    """Let a kernel's call of `stub` compile what the decorated function returns for the types of its arguments."""
+    options = {"fastmath": set(FASTMATH), "error_model": "numpy"}
+    return cast("Callable[[F], F]", overload(stub, jit_options=options))
+
 
 # Minimax coefficients, highest power first: of (2^f - 1) / f, degree 5, and of (exp(r) - 1 - r) / r², degree 9.
 A0, A1, A2, A3, A4, A5 = (
@@ -45,7 +53,7 @@ B0, B1, B2, B3, B4, B5, B6, B7, B8, B9 = (
 
 
 @jit
-def _exp2_short(t: float) -> float:
+def _exp2_short(t: Any) -> Any:
     """Return 2^t, t <= 0, to 2.0e-9; below t = -160 it is 2^-160, which float32 holds as 0."""
     t = -160.0 if t < -160.0 else t
     n = np.rint(t)
@@ -57,7 +65,7 @@ def _exp2_short(t: float) -> float:
 
 
 @jit
-def _exp_long(z: float) -> float:
+def _exp_long(z: Any) -> Any:
     """Return exp(z), z <= 0, to 3.6e-18 and rounding, through the subnormal numbers down to 0."""
     z = -746.0 if z < -746.0 else z
     n = np.rint(z * LOG2_E)
@@ -77,8 +85,8 @@ def exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:
     return _exp2_short((np.float64(logit) - maximum) * (scale * LOG2_E))
 
 
-@overload(exp_shifted, jit_options=_OPTIONS)
-def _exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:
+@_by_type(exp_shifted)
+def _exp_shifted(logit: Any, maximum: Any, scale: Any) -> Any:  # noqa: ARG001
     if logit == types.float64:
 
         def long(logit: Any, maximum: Any, scale: Any) -> Any:
@@ -119,7 +127,7 @@ def order_key(logit: Any) -> Any:
     return np.int64(key) if wide else np.int32(key)
 
 
-@overload(order_key, jit_options=_OPTIONS)
+@_by_type(order_key)
 def _order_key(logit: Any) -> Any:
     if logit == types.float64:
 
@@ -145,7 +153,7 @@ def _from_key(key: Any) -> Any:
     return np.int64(bits).view(np.float64) if wide else np.float64(np.int32(bits).view(np.float32))
 
 
-@overload(_from_key, jit_options=_OPTIONS)
+@_by_type(_from_key)
 def _logit_of_key(key: Any) -> Any:
     if key == types.int64:
 
@@ -171,6 +179,6 @@ def largest_key(row: Any) -> Any:
 
 
 @jit
-def largest(row: Any) -> float:
+def largest(row: Any) -> Any:
     """Return the largest logit of a row as float64, NaN if it has one."""
     return _from_key(largest_key(row))

@@ -1,4 +1,4 @@
-"""The largest logits of a row, found on integer keys (see kernels/exp.py (c)). NaN is the largest; ties go to the lower index.
+"""The largest logits of a row, found on integer keys (see kernels/exp.py (c)): NaN first, ties to the lower index.
 
 A chunk of a row is passed over in one vector loop unless it holds something larger than what is already known.
 """
@@ -41,7 +41,7 @@ def argmax_block(logits: Any, labels_out: Any) -> None:
 
 
 @jit
-def _worse(keys: Any, indices: Any, a: int, b: int) -> bool:
+def _worse(keys: Any, indices: Any, a: int, b: int) -> Any:
     """Whether entry a of the heap ranks below entry b: a smaller key, or the same key further right."""
     return keys[a] < keys[b] or (keys[a] == keys[b] and indices[a] > indices[b])
 

@@ -5,9 +5,9 @@
 `scale` is 1 / temperature; `maximum` and `total` are float64. Where the maximum is infinite, the classes that tie at it
 share the row, and where a row holds NaN, `total` is NaN: every result follows from these two numbers.
 
-Rows of many classes vectorise along the row. Rows of few classes do not, so LANES of them become the columns of a small
-tile, and the vector runs across rows. Which way is taken depends on C alone, and unused lanes compute too: a row has the
-same bits wherever it stands. A block kernel gets the tile as `scratch`, from `scratch_for`.
+Rows of many classes vectorise along the row. Rows of few classes do not, so LANES of them become the columns of a
+small tile, and the vector runs across rows. Which way is taken depends on C alone, and unused lanes compute too: a row
+has the same bits wherever it stands. A block kernel gets the tile as `scratch`, from `scratch_for`.
 """
 
 from __future__ import annotations
@@ -22,24 +22,35 @@ from logitkit.kernels import jit
 from logitkit.kernels.exp import exp_shifted, largest, log_total
 
 __all__ = [
-    *("FEW", "LANES", "exp_row", "exp_tile", "log_softmax_block", "logsumexp_block", "scratch_for", "softmax_block"),
-    *("sum_exp_row", "tie"),
+    "FEW",
+    "LANES",
+    "Scratch",
+    "exp_row",
+    "exp_tile",
+    "log_softmax_block",
+    "log_sum_of_exps",
+    "log_sum_row",
+    "logsumexp_block",
+    "scratch_for",
+    "softmax_block",
+    "sum_exp_row",
 ]
 
 LANES = 64  # rows in a tile
+NEAR = 2.0**-10  # below this, total - 1 has lost digits that log(total) would need
 FEW = 32  # rows with fewer classes than this are computed in tiles
 
 Scratch = tuple[NDArray[Any], NDArray[np.float64]]
 
 
 def scratch_for(C: int, dtype: np.dtype[Any]) -> Scratch:
-    """Return what a block kernel needs beside its arrays: a tile, and each lane's maximum, shift, total and its logarithm."""
+    """Return what a block kernel works in: a tile, and each lane's maximum, shift, total and logarithm of the total."""
     few = C < FEW
     return np.empty((C if few else 0, LANES), dtype), np.empty((4 if few else 0, LANES))
 
 
 @jit
-def tie(logit: float, maximum: float) -> float:
+def _tie(logit: float, maximum: float) -> float:
     """Return the shifted logit beside an infinite or NaN maximum: 0 where it ties, else -inf; NaN stays NaN."""
     if np.isnan(logit):
         return np.nan
@@ -57,7 +68,7 @@ def exp_row(logits: Any, maximum: float, scale: float, exps_out: Any) -> float:
             total += exponential
     else:
         for i in range(logits.shape[0]):
-            exponential = np.exp(tie(logits[i], maximum))
+            exponential = np.exp(_tie(logits[i], maximum))
             exps_out[i] = exponential
             total += exponential
     return total
@@ -72,15 +83,38 @@ def sum_exp_row(logits: Any, maximum: float, scale: float) -> float:
             total += exp_shifted(logits[i], maximum, scale)
     else:
         for i in range(logits.shape[0]):
-            total += np.exp(tie(logits[i], maximum))
+            total += np.exp(_tie(logits[i], maximum))
     return total
+
+
+@jit
+def log_sum_row(logits: Any, maximum: float, scale: float) -> float:
+    """Return log Σ exp((logits - maximum) · scale), precise where one class holds nearly all of it."""
+    total = sum_exp_row(logits, maximum, scale)
+    if not (total - 1.0 < NEAR and np.isfinite(maximum)):
+        return math.log(total)
+    rest = 0.0
+    for i in range(logits.shape[0]):
+        rest += exp_shifted(logits[i], maximum, scale) if logits[i] != maximum else 0.0
+    return math.log1p(rest)
+
+
+@jit
+def log_sum_of_exps(exps: Any, total: float) -> float:
+    """Return the same from a row of exponentials, of which the largest is 1, and their sum."""
+    if not total - 1.0 < NEAR:
+        return math.log(total)
+    rest = 0.0
+    for i in range(exps.shape[0]):
+        rest += exps[i] if exps[i] < 0.5 else 0.0
+    return math.log1p(rest)
 
 
 @jit
 def exp_tile(logits: Any, scale: float, scratch: Scratch) -> None:
     """Fill the tile with the exponentials of at most LANES rows, one row a lane.
 
-    Lane by lane, `sums[0]` is then the maximum, infinite or NaN where it is so, `sums[2]` the total, `sums[3]` its logarithm.
+    Lane by lane, `sums[0]` is then the maximum, infinite or NaN where it is so, `sums[2]` the total, `sums[3]` its log.
     """
     tile, sums = scratch
     rows, C = logits.shape
@@ -103,7 +137,7 @@ def exp_tile(logits: Any, scale: float, scratch: Scratch) -> None:
         if not np.isfinite(shift[lane]):
             shift[lane] = 0.0
             for c in range(C):
-                tile[c, lane] = tie(tile[c, lane], maximum[lane])
+                tile[c, lane] = _tie(tile[c, lane], maximum[lane])
     for c in range(C):
         for lane in range(LANES):
             exponential = exp_shifted(tile[c, lane], shift[lane], scale)
@@ -111,6 +145,9 @@ def exp_tile(logits: Any, scale: float, scratch: Scratch) -> None:
             total[lane] += exponential
     for lane in range(LANES):
         sums[3, lane] = log_total(total[lane])
+    for lane in range(rows):
+        if total[lane] - 1.0 < NEAR:
+            sums[3, lane] = log_sum_of_exps(tile[:, lane], total[lane])
 
 
 @jit
@@ -145,7 +182,7 @@ def _log_row(logits: Any, maximum: float, scale: float, log_sum: float, log_prob
             log_probs_out[i] = (np.float64(logits[i]) - maximum) * scale - log_sum
     else:
         for i in range(logits.shape[0]):
-            log_probs_out[i] = tie(logits[i], maximum) - log_sum
+            log_probs_out[i] = _tie(logits[i], maximum) - log_sum
 
 
 @jit
@@ -168,7 +205,7 @@ def log_softmax_block(logits: Any, scale: float, scratch: Scratch, log_probs_out
         return
     for row in range(N):
         maximum = largest(logits[row])
-        log_sum = math.log(sum_exp_row(logits[row], maximum, scale))
+        log_sum = log_sum_row(logits[row], maximum, scale)
         _log_row(logits[row], maximum, scale, log_sum, log_probs_out[row])
 
 
@@ -194,4 +231,4 @@ def logsumexp_block(logits: Any, scale: float, scratch: Scratch, values_out: Any
         return
     for row in range(N):
         maximum = largest(logits[row])
-        values_out[row] = _log_sum(maximum, scale, math.log(sum_exp_row(logits[row], maximum, scale)))
+        values_out[row] = _log_sum(maximum, scale, log_sum_row(logits[row], maximum, scale))

@@ -1,7 +1,7 @@
 """The mathematics of logits: every function checks, allocates and names; the kernels loop.
 
 Logits come as NumPy, PyTorch or JAX arrays, memory maps or lists, of any shape whose classes lie along one axis, in
-float16, bfloat16, float32 or float64. Results are NumPy arrays. The same input has the same bits at any number of threads.
+float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same bits at any number of threads.
 """
 
 from logitkit.ops.cross_entropy import cross_entropy

@@ -20,8 +20,8 @@ __all__ = ["block_rows", "is_plain", "map_rows", "to_block"]
 Array = NDArray[Any]
 Work = Callable[[Array, Array], None]
 
-# Logits in a block. A small block's work must outlast its hand-over to a thread. A large one should cover a huge page of
-# fresh memory (2 MB), or two threads meet in one page and both clear it.
+# Logits in a block. A small block's work must outlast its hand-over to a thread. A large one should cover a huge page
+# of fresh memory (2 MB), or two threads meet in one page and both clear it.
 SMALLEST, LARGEST = 2**15, 2**19
 
 
@@ -39,11 +39,13 @@ def to_block(rows: Array, mask: NDArray[np.bool_] | None = None) -> Array:
     return block.reshape(-1, rows.shape[-1])
 
 
-def map_rows(logits: Array, axis: int, where: NDArray[np.bool_] | None, out: Array, work: Work, masked: float) -> None:
+def map_rows(
+    logits: Array, axis: int, out: Array, work: Work, *, where: NDArray[np.bool_] | None = None, masked: float = 0.0
+) -> None:
     """Call `work(block, block_out)` for blocks of all rows along `axis`, and let the results fill `out`.
 
-    `block` [n, C] is contiguous and read-only; `block_out` is [n, K] where `out` has K entries along `axis`, or [n] where it
-    has no such axis. `masked` is the result of an entry that `where` leaves out.
+    `block` [n, C] is contiguous and read-only; `block_out` is [n, K] where `out` has K entries along `axis`, or [n]
+    where it has no such axis. `masked` is the result of an entry that `where` leaves out.
     """
     C = logits.shape[axis]
     keeps_axis = out.ndim == logits.ndim

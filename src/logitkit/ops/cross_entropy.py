@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from logitkit.arrays import compute_dtype, read_only
 from logitkit.checks import as_labels, as_logits, as_out, as_weights, check_choice, check_fraction, input_error
@@ -37,15 +36,15 @@ def cross_entropy(
     .. math:: \ell = -\sum_c w_c \, q_c \log \mathrm{softmax}(z)_c, \qquad
               \frac{\partial \ell}{\partial z_c} = p_c \sum_j w_j q_j - w_c q_c
 
-    q is 1 at the label, or the row of `targets`; label smoothing ε makes it (1 - ε) q + ε / C. Definitions are PyTorch's.
+    q is 1 at the label, or the row of `targets`; label smoothing ε makes it (1 - ε) q + ε / C, as PyTorch defines it.
 
     Args:
         logits: `[N, C]`, or `[C]`, `[N, T, V]`: the classes are the last axis, one or more. Types as for `softmax`.
         labels: class indices in [0, C), of the logits' shape without the classes.
         targets: instead of labels, weights of the logits' shape that are not negative; each row usually sums to 1.
         class_weights: `[C]`, finite, at least 0.
-        sample_weights: one weight a row, finite, at least 0. An integer weight is the same as repeating the row. A row of
-            weight 0 counts for nothing, whatever its logits are.
+        sample_weights: one weight a row, finite, at least 0. An integer weight is the same as repeating the row. A row
+            of weight 0 counts for nothing, whatever its logits are.
         label_smoothing: ε in [0, 1].
         reduction: "mean" divides the sum by the sum of weights (sample weight times the label's class weight; with
             `targets`, the sample weights alone), "sum" adds up, "none" keeps a loss for each row.
@@ -53,10 +52,10 @@ def cross_entropy(
         grad_out: a buffer for the gradient, of the logits' shape and type; may be `logits` itself.
 
     Returns:
-        The loss: a float, or with "none" a float64 array, one for each row. With `grad=True`, a pair of it and the gradient
-        of the mean or of the sum ("none" too), of the logits' shape and type. Sums are float64. A class of probability 0
-        costs +inf where a target asks for it and nothing elsewhere; NaN in a row gives NaN. The mean of no rows, or of
-        rows that all weigh 0, is 0.0.
+        The loss: a float, or with "none" a float64 array, one for each row. With `grad=True`, a pair of it and the
+        gradient of the mean or of the sum ("none" too), of the logits' shape and type. Sums are float64. A class of
+        probability 0 costs +inf where a target asks for it and nothing elsewhere; NaN in a row gives NaN. The mean of
+        no rows, or of rows that all weigh 0, is 0.0.
 
     Raises:
         InputError: if shapes disagree, a label is out of range, or a weight or target is negative or not finite.
@@ -107,7 +106,7 @@ def cross_entropy(
         scales = grad_scales if factors is None else grad_scales[start:stop]
         y = None if class_indices is None else class_indices[start:stop]
         if in_targets:
-            q = _weighted_targets(y, soft_targets, start, stop, by_class, smoothing, block.dtype)
+            q = _weighted_targets(y if soft_targets is None else soft_targets[start:stop], by_class, smoothing, block)
             soft_cross_entropy_block(read_only(block), q, scales, losses[start:stop], block_out)
         else:
             scratch = scratch_for(C, block.dtype)
@@ -146,25 +145,15 @@ def _as_targets(targets: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _weighted_targets(
-    labels: NDArray[np.intp] | None,
-    targets: Array | None,
-    start: int,
-    stop: int,
-    class_weights: NDArray[np.float64] | None,
-    smoothing: float,
-    dtype: np.dtype[Any],
-) -> Array:
-    """Return w_c · ((1 - ε) q_c + ε / C) for a block of rows: smoothed, weighted, of the logits' type, read-only."""
-    if targets is not None:
-        q = targets[start:stop]
-        if smoothing > 0.0:
-            q = (1.0 - smoothing) * q.astype(np.float64) + smoothing / q.shape[1]
+def _weighted_targets(rows: Array | None, class_weights: Array | None, smoothing: float, logits: Array) -> Array:
+    """Return w_c · ((1 - ε) q_c + ε / C) for labels [n] or targets [n, C], in the logits' type and read-only."""
+    assert rows is not None
+    n, C = logits.shape
+    if rows.ndim == 2:
+        q = rows if smoothing == 0.0 else (1.0 - smoothing) * rows.astype(np.float64) + smoothing / C
     else:
-        assert labels is not None
-        assert class_weights is not None
-        q = np.full((stop - start, class_weights.size), smoothing / class_weights.size)
-        q[np.arange(stop - start), labels] += 1.0 - smoothing
+        q = np.full((n, C), smoothing / C)
+        q[np.arange(n), rows] += 1.0 - smoothing
     if class_weights is not None:
         q = q * class_weights
-    return read_only(np.ascontiguousarray(q, dtype=dtype))
+    return read_only(np.ascontiguousarray(q, dtype=logits.dtype))

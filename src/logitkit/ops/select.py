@@ -22,8 +22,8 @@ def argmax(logits: Any, axis: int = -1) -> Any:
         axis: the axis of the classes, which the result does not have.
 
     Returns:
-        intp indices; a NumPy integer for logits `[C]`. Of equal logits the first is taken, -0.0 and 0.0 being equal. A NaN
-        counts as the largest number, so a row with NaN gives the index of its first NaN, as in NumPy and PyTorch.
+        intp indices; a NumPy integer for logits `[C]`. Of equal logits the first is taken, -0.0 and 0.0 being equal. A
+        NaN counts as the largest number, so a row with NaN gives the index of its first NaN, as in NumPy and PyTorch.
 
     Raises:
         InputError: if `logits` has no class, no dimension or no numbers.
@@ -37,7 +37,7 @@ def argmax(logits: Any, axis: int = -1) -> Any:
     array = as_logits(logits, "argmax", axis=axis)
     axis = check_axis(axis, array.ndim, "argmax")
     labels = np.empty(array.shape[:axis] + array.shape[axis + 1 :], np.intp)
-    map_rows(array, axis, None, labels, argmax_block, 0)
+    map_rows(array, axis, labels, argmax_block)
     return labels[()]
 
 
@@ -50,8 +50,8 @@ def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
         axis: the axis of the classes.
 
     Returns:
-        `(values, indices)`: the logits' shape with k entries along `axis`, in the logits' type and intp. Equal logits are in
-        the order of their indices; NaN counts as the largest number. `indices` with k = 1 are those of `argmax`.
+        `(values, indices)`: the logits' shape with k entries along `axis`, their type and intp. Equal logits are
+        in the order of their indices; NaN counts as the largest number. `indices` with k = 1 are those of `argmax`.
 
     Raises:
         InputError: as `argmax`.
@@ -72,5 +72,5 @@ def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
     def work(block: Array, indices_out: Array) -> None:
         top_k_block(block, np.empty(k, key_dtype), indices_out)
 
-    map_rows(array, axis, None, indices, work, 0)
+    map_rows(array, axis, indices, work)
     return np.take_along_axis(array, indices, axis), indices

@@ -25,8 +25,8 @@ def softmax(
     The maximum is subtracted first, so no finite logit overflows; each probability is in [0, 1].
 
     Args:
-        logits: `[C]`, `[N, C]`, `[N, T, V]`, any shape with one class or more along `axis`. float16, bfloat16, float32 or
-            float64; integers and lists become float64. NumPy, PyTorch, JAX, memory maps.
+        logits: `[C]`, `[N, C]`, `[N, T, V]`, any shape with one class or more along `axis`. float16, bfloat16, float32
+            or float64; integers and lists become float64. NumPy, PyTorch, JAX, memory maps.
         axis: the axis of the classes.
         temperature: divides the logits; greater than 0. Above 1 it flattens, below 1 it sharpens.
         where: booleans that stretch to the logits' shape. A class that is False counts as absent: its probability is 0.
@@ -55,7 +55,7 @@ def softmax(
     scale = 1.0 / check_temperature(temperature, "softmax")
     out = as_out(probs_out, array.shape, _result_dtype(array), "probs_out", "softmax")
     work = _work(softmax_block, array, axis, scale)
-    map_rows(array, axis % array.ndim, _mask(where, array, "softmax"), out, work, 0.0)
+    map_rows(array, axis % array.ndim, out, work, where=_mask(where, array, "softmax"))
     return out
 
 
@@ -90,7 +90,7 @@ def log_softmax(
     scale = 1.0 / check_temperature(temperature, "log_softmax")
     out = as_out(log_probs_out, array.shape, _result_dtype(array), "log_probs_out", "log_softmax")
     work = _work(log_softmax_block, array, axis, scale)
-    map_rows(array, axis % array.ndim, _mask(where, array, "log_softmax"), out, work, -np.inf)
+    map_rows(array, axis % array.ndim, out, work, where=_mask(where, array, "log_softmax"), masked=-np.inf)
     return out
 
 
@@ -106,8 +106,8 @@ def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: A
         where: as for `softmax`; an absent class adds nothing.
 
     Returns:
-        An array of the logits' type and of their shape without `axis`; a NumPy number for logits `[C]`. All -inf (or all
-        masked) gives -inf, one +inf gives +inf, NaN gives NaN.
+        An array of the logits' type and of their shape without `axis`; a NumPy number for logits `[C]`. All -inf (or
+        all masked) gives -inf, one +inf gives +inf, NaN gives NaN.
 
     Raises:
         InputError: as `softmax`.
@@ -122,7 +122,7 @@ def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: A
     scale = 1.0 / check_temperature(temperature, "logsumexp")
     axis = check_axis(axis, array.ndim, "logsumexp")
     out = np.empty(array.shape[:axis] + array.shape[axis + 1 :], _result_dtype(array))
-    map_rows(array, axis, _mask(where, array, "logsumexp"), out, _work(logsumexp_block, array, axis, scale), -np.inf)
+    map_rows(array, axis, out, _work(logsumexp_block, array, axis, scale), where=_mask(where, array, "logsumexp"))
     return out[()]
 
 
