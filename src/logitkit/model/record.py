@@ -71,7 +71,10 @@ class TrainingRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts, which `from_json` takes."""
-        return asdict(self)
+        record = asdict(self)
+        for name in ("class_counts", "trials", "steps", "warnings"):
+            record[name] = list(record[name])
+        return record
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> TrainingRecord:

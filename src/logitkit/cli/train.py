@@ -1,0 +1,76 @@
+"""`logitkit train`: a table of labelled texts → a model file."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, print_json, say, show, stage_progress
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines (also .gz, .zst), Parquet or Arrow; - is a pipe.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The model file to write, NAME.logitkit.")],
+    text: Annotated[str, typer.Option(help="The column that holds the texts.")] = "text",
+    label: Annotated[str, typer.Option(help="The column that holds the labels.")] = "label",
+    weight: Annotated[str | None, typer.Option(help="A column that says how much each text counts.")] = None,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Let rare classes count as much as frequent ones.")] = False,
+    l2: Annotated[float | None, typer.Option(help="Regularisation; chosen on held-out texts if not given.")] = None,
+    label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes alike.")] = 0.0,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts; by their number if not given.")] = None,
+    patience: Annotated[int, typer.Option(help="Worse passes on held-out texts before training stops.")] = 2,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    format: Annotated[str | None, typer.Option(help="The input's format, where its name does not say it.")] = None,
+    on_bad_row: Annotated[str, typer.Option(help=BAD_ROW_HELP)] = "fail",
+    force: Annotated[bool, typer.Option("--force", help="Replace the model file if it exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a classifier, calibrate it on texts its weights did not see, and write it to one file.
+
+    Example: logitkit train news.csv --text text --label label -o news.logitkit
+    """
+    from logitkit.files import check_output_path
+    from logitkit.model.options import TrainOptions
+    from logitkit.report.training import render_training
+    from logitkit.tables import read_table
+
+    options = TrainOptions(
+        l2=l2,
+        label_smoothing=label_smoothing,
+        class_weights="balanced" if balanced else None,
+        epochs=epochs,
+        patience=patience,
+        seed=seed,
+    )
+    check_output_path(output, force=force)
+    columns = [text, label] if weight is None else [text, label, weight]
+    with byte_progress("reading") as progress, bad_rows(on_bad_row, output, force) as bad:
+        table = read_table(
+            data, columns=columns, strings=[text, label], required=columns, format=format, bad_rows=bad, progress=progress
+        )
+    if bad.count:
+        say("{} rows could not be used; they are in {}.", f"{bad.count:,}", str(bad.side_path))
+    from logitkit.classifier import TextClassifier
+    from logitkit.tables.numbers import as_numbers
+
+    started = time.perf_counter()
+    with stage_progress() as stages:
+        model = TextClassifier(options).fit(
+            table.column(text),
+            table.column(label),
+            sample_weights=None if weight is None else as_numbers(table.column(weight), weight, data),
+            progress=stages,
+        )
+    seconds = time.perf_counter() - started
+    model.save(output, force=force)
+    for warning in model.record.warnings:
+        say("[yellow]Note:[/] {}", warning)
+    if as_json:
+        record = model.record.to_json()
+        del record["steps"]
+        print_json({"model": output, "seconds": round(seconds, 3), "temperature": model.temperature, **record})
+    else:
+        show(render_training(model.record, model.class_names, model.temperature))
+        say("Trained on {} texts in {} s; the model is in {}.", f"{model.record.rows:,}", f"{seconds:.2f}", output)
