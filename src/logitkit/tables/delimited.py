@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 
 from logitkit.errors import InputError
 from logitkit.tables.bad_rows import BadRows
-from logitkit.tables.records import ahead, chunks, last_record_end, valid_utf8
+from logitkit.tables.records import chunks, last_record_end, valid_utf8
 from logitkit.tables.sources import Source, unreadable
 
 __all__ = ["DelimitedReader"]
@@ -28,8 +28,6 @@ class DelimitedReader:
         self.replaced = 0
         self.rows = 0
         self._chunks = chunks(source, chunk_bytes, lambda text: last_record_end(text, delimiter))
-        if source.size is not None:  # a pipe may stay silent for long, and Ctrl-C would wait for a thread that reads it
-            self._chunks = ahead(self._chunks)
         self._first = next(self._chunks)
         if self._first[1]:
             raise InputError(f"{source.name} opens a quote in its first row and never closes it; close or remove it.")

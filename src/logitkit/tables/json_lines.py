@@ -11,7 +11,7 @@ import pyarrow.json as pajson
 from logitkit.errors import InputError
 from logitkit.tables.bad_rows import BadRows
 from logitkit.tables.json_types import coerced, joined, plain_type, type_of_value
-from logitkit.tables.records import ahead, chunks, last_line_end, valid_utf8
+from logitkit.tables.records import chunks, last_line_end, valid_utf8
 from logitkit.tables.sources import Source
 
 __all__ = ["JsonLinesReader"]
@@ -50,7 +50,7 @@ class JsonLinesReader:
 
     def _chunks(self) -> Iterator[tuple[bytes, bool]]:
         first = True
-        for text, is_open in ahead(chunks(self.source, self._chunk_bytes, last_line_end)):
+        for text, is_open in chunks(self.source, self._chunk_bytes, last_line_end):
             if first and text.lstrip()[:1] == b"[":
                 raise InputError(
                     f"{self.source.name} is a JSON array, and JSON Lines is needed: one object on each line;"

@@ -1,7 +1,6 @@
 """A stream of text cut into chunks that end where a record ends, so that each can be parsed on its own."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pyarrow as pa
 from logitkit.errors import InputError
 from logitkit.tables.sources import Source
 
-__all__ = ["MAX_RECORD_BYTES", "ahead", "chunks", "last_line_end", "last_record_end", "valid_utf8"]
+__all__ = ["MAX_RECORD_BYTES", "chunks", "last_line_end", "last_record_end", "valid_utf8"]
 
 MAX_RECORD_BYTES = 512 << 20
 """A single row longer than this is refused: it is a forgotten quote, not a text."""
@@ -69,15 +68,6 @@ def _start(source: Source, chunk_bytes: int) -> bytes:
     if not held:
         raise InputError(f"{source.name} is empty; a table with at least a header or a row is needed.")
     return held
-
-
-def ahead(items: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
-    """The same chunks, with the next one being read and cut while the caller parses this one."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
 
 
 def last_line_end(text: bytes) -> tuple[int, bool]:
