@@ -154,7 +154,8 @@ def test_one_class_and_finish_twice():
         ([[0.0, np.nan]], [0], "NaN in row 3"),
     ],
 )
-def test_wrong_indices_get_one_sentence(logits, labels, words):
+def test_wrong_indices_get_one_sentence(logits, labels, words, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 4)  # two rows a block: the row of the stream is not that of the block
     builder = EvaluationBuilder(["a", "b"]).update([[0.0, 1.0]] * 3, [0, 1, 0])
     with pytest.raises(InputError, match=words) as caught:
         builder.update(logits, labels).finish()

@@ -111,6 +111,25 @@ def test_starting_from_some_rows_ends_at_the_same_place(monkeypatch):
     assert fit_temperature(logits, labels) == pytest.approx(warm, rel=1e-6)
 
 
+def test_a_start_from_some_rows_saves_passes_over_all(monkeypatch):
+    logits, labels = problem(6, N=12_000, C=200, scale=3.0, dtype=np.float32)
+    rows, make = [], module._objective
+
+    def counted(*data):
+        objective = make(*data)
+        return lambda beta: rows.append(len(data[0])) or objective(beta)
+
+    monkeypatch.setattr(module, "_objective", counted)
+    fit_temperature(logits, labels)
+    assert rows.count(12_000) <= 3 and len(rows) > 3
+
+
+def test_a_search_that_fails_leaves_the_logits_as_they_are(monkeypatch):
+    logits, labels = problem(7)
+    monkeypatch.setattr(module, "_minimise", lambda objective, start: (9.0, objective(9.0).loss))
+    assert fit_temperature(logits, labels) == 1.0
+
+
 @pytest.mark.parametrize("N", [1, 3, 100])
 def test_rows_that_are_all_right_stop_at_the_error_rate_they_cannot_rule_out(N):
     logits = np.random.default_rng(0).uniform(0.5, 1.5, (N, 1)) * np.array([[0.1, 0.0, -0.1]])

@@ -62,15 +62,9 @@ def temperature_sums(logits: Any, labels: Any, weights: Any, beta: float, sums_o
         top = largest(z)
         gap = np.float64(z[labels[row]]) - top
         if not (abs(top) < np.inf and gap > -np.inf):
-            for j in range(z.shape[0]):
-                if np.isnan(z[j]) and nan_row < 0:
-                    nan_row = row
+            nan_row = row if np.isnan(top) and nan_row < 0 else nan_row  # `largest` takes a NaN for the largest
             continue
         rest, first, second, ties = _row_sums(z, top, beta)
-        if np.isnan(rest):
-            if nan_row < 0:
-                nan_row = row
-            continue
         total = rest + ties
         mean = first / total
         weight = weights[row] if weights.size else 1.0
