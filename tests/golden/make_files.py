@@ -23,7 +23,7 @@ TENSORS = {
     "n": np.array(3, np.uint8),
 }
 MANIFEST = {"class_names": ["News", "科技"], "temperature": 1.25, "record": {"loss": [0.5, 0.25]}}
-NAMES = ("table.csv", "table.tsv", "table.jsonl", "table.parquet", "table.arrow", "tiny.logitkit")
+NAMES = ("table.csv", "table.tsv", "table.jsonl", "table.parquet", "table.arrow", "tiny_model.safetensors")
 
 
 def make(folder: Path) -> None:
