@@ -78,7 +78,8 @@ class TextClassifier:
         labels: Any,
         *,
         sample_weights: Any = None,
-        progress: Progress = lambda stage, fraction: None,
+        groups: Any = None,
+        progress: Progress | None = None,
     ) -> TextClassifier:
         """Learn from texts and their labels; the same seed gives the same model at any number of threads.
 
@@ -86,6 +87,8 @@ class TextClassifier:
             texts: `[N]` strings: a list, a NumPy array, an Arrow array, a pandas or Polars series.
             labels: `[N]` strings or integers, at least two different ones.
             sample_weights: `[N]`, finite and at least 0; 0 leaves a text out.
+            groups: `[N]` strings or integers; texts of one group (paragraphs of an article, messages of a person) are
+                never on both sides of a held-out split, so that held-out figures and calibration are not flattered.
             progress: called as training goes on.
 
         Returns:
@@ -95,13 +98,16 @@ class TextClassifier:
             InputError: if a text or label is null or of the wrong type, their numbers differ, or there is one class only.
             OptionError: if `class_weights` names a class that no text has.
         """
+        progress = progress or (lambda _stage, _fraction: None)
         array = as_arrow(texts)
         label_array = as_label_column(labels, len(array))
+        group_array = None if groups is None else as_label_column(groups, len(array), "groups")
         weights = np.ones(len(array))
         if sample_weights is not None:
             weights = as_weights(sample_weights, weights.shape, "sample_weights", "fit")
             counted = weights > 0.0
             array, label_array, weights = array.filter(counted), label_array.filter(counted), weights[counted]
+            group_array = None if group_array is None else group_array.filter(counted)
         column = as_column(array)
         names, indices = encode_labels(label_array)
         if len(names) < 2:
@@ -113,7 +119,9 @@ class TextClassifier:
         ngrams = options.ngrams or default_ngrams(column)
         progress("counting", 0.0)
         counts = count_ngrams(column, ngrams)
-        examples = Examples(counts, indices, (weights / weights.mean()).astype(np.float32), len(names))
+        row_weights = (weights / weights.mean()).astype(np.float32)
+        group_indices = None if group_array is None else encode_labels(group_array)[1]
+        examples = Examples(counts, indices, row_weights, len(names), group_indices)
         solver = Solver(
             l2=0.0,
             label_smoothing=options.label_smoothing,

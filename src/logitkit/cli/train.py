@@ -16,6 +16,7 @@ def train(
     text: Annotated[str, typer.Option(help="The column that holds the texts.")] = "text",
     label: Annotated[str, typer.Option(help="The column that holds the labels.")] = "label",
     weight: Annotated[str | None, typer.Option(help="A column that says how much each text counts.")] = None,
+    group: Annotated[str | None, typer.Option(help="A column; its equal texts stay on one side of held-out splits.")] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="Let rare classes count as much as frequent ones.")] = False,
     l2: Annotated[float | None, typer.Option(help="Regularisation; chosen on held-out texts if not given.")] = None,
     label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes alike.")] = 0.0,
@@ -45,10 +46,11 @@ def train(
         seed=seed,
     )
     check_output_path(output, force=force)
-    columns = [text, label] if weight is None else [text, label, weight]
+    columns = [column for column in (text, label, weight, group) if column is not None]
+    strings = [column for column in (text, label, group) if column is not None]
     with byte_progress("reading") as progress, bad_rows(on_bad_row, output, force) as bad:
         table = read_table(
-            data, columns=columns, strings=[text, label], required=columns, format=format, bad_rows=bad, progress=progress
+            data, columns=columns, strings=strings, required=columns, format=format, bad_rows=bad, progress=progress
         )
     if bad.count:
         say("{} rows could not be used; they are in {}.", f"{bad.count:,}", str(bad.side_path))
@@ -61,6 +63,7 @@ def train(
             table.column(text),
             table.column(label),
             sample_weights=None if weight is None else as_numbers(table.column(weight), weight, data),
+            groups=None if group is None else table.column(group),
             progress=stages,
         )
     seconds = time.perf_counter() - started

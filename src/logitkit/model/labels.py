@@ -14,8 +14,8 @@ from logitkit.errors import InputError
 __all__ = ["as_label_column", "encode_labels"]
 
 
-def as_label_column(labels: Any, rows: int) -> pa.Array:
-    """Return labels as an Arrow string array; integers become their decimal text.
+def as_label_column(labels: Any, rows: int, name: str = "labels") -> pa.Array:
+    """Return labels (or what else `name` says) as an Arrow string array; integers become their decimal text.
 
     Raises:
         InputError: if there are not as many as texts, or one is null or neither text nor an integer.
@@ -26,24 +26,24 @@ def as_label_column(labels: Any, rows: int) -> pa.Array:
         ['1', '0']
     """
     if isinstance(labels, str | bytes):
-        raise InputError("The labels must be a sequence, one label a text; got one bare string.")
+        raise InputError(f"The {name} must be a sequence, one a text; got one bare string.")
     if isinstance(labels, pa.ChunkedArray):
         labels = labels.combine_chunks()
     if not isinstance(labels, pa.Array):
         values = np.asarray(labels).tolist() if hasattr(labels, "__array__") else list(labels)
         for row, value in enumerate(values):
             if isinstance(value, bool) or not (value is None or isinstance(value, str | int)):
-                raise InputError(f"Label {row} (counted from 0) must be text or an integer; got {value!r:.50}.")
+                raise InputError(f"The {name} must be text or integers; got {value!r:.50} in row {row} (counted from 0).")
         labels = pa.array([None if value is None else str(value) for value in values], pa.string())
     if isinstance(labels, pa.ChunkedArray):
         labels = pa.concat_arrays(labels.chunks)
     if not (pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type)):
         labels = labels.cast(pa.string())
     if len(labels) != rows:
-        raise InputError(f"There must be one label a text; got {len(labels)} labels and {rows} texts.")
+        raise InputError(f"The {name} must be as many as the texts; got {len(labels)} {name} and {rows} texts.")
     if labels.null_count:
         row = pc.index(labels.is_null(), True).as_py()
-        raise InputError(f"Label {row} (counted from 0) is null: drop that text or label it.")
+        raise InputError(f"The {name} are null in row {row} (counted from 0): drop that text or fill it in.")
     return labels
 
 

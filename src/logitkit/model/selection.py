@@ -40,12 +40,14 @@ class Examples:
         labels: `[N]` class indices.
         row_weights: `[N]` float32 of mean 1.
         n_classes: C.
+        groups: `[N]` or None; rows of one group are never on both sides of a held-out split.
     """
 
     counts: NgramCounts
     labels: NDArray[np.intp]
     row_weights: NDArray[np.float32]
     n_classes: int
+    groups: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,14 @@ class Selection:
     logits: NDArray[np.float32]
 
 
-def deal_folds(labels: NDArray[np.intp], seed: int) -> NDArray[np.int8]:
-    """Return each row's fold, 0 to 4, every class spread evenly; -1 for the only example of a class."""
+def deal_folds(labels: NDArray[np.intp], groups: NDArray[np.intp] | None, seed: int) -> NDArray[np.int8]:
+    """Return each row's fold, 0 to 4, every class spread evenly; -1 for the only example of a class.
+
+    Rows of one group are in one fold, dealt by the label of the group's first row.
+    """
+    if groups is not None:
+        _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
+        return deal_folds(labels[firsts], None, seed)[members]
     order = np.random.default_rng(seed).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
     counts = np.bincount(labels)
@@ -113,7 +121,7 @@ def select(
         patience: passes with a worse held-out loss after which training stops.
         progress: called with the fraction done.
     """
-    folds = deal_folds(examples.labels, solver.seed)
+    folds = deal_folds(examples.labels, examples.groups, solver.seed)
     held = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     enough = np.searchsorted(np.cumsum([len(rows) for rows in held]), _ENOUGH_ROWS) + 1
     held = [rows for rows in held[:enough] if len(rows)]
