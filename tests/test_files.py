@@ -163,7 +163,8 @@ def test_a_full_disk_leaves_nothing(tmp_path):
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may have inherited that it is ignored
 from logitkit.files import atomic_write
 with atomic_write(sys.argv[1], force=True) as file:
     file.write(bytes(3 << 20))

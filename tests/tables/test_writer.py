@@ -63,7 +63,8 @@ def test_a_full_disk_is_one_sentence(format, rows):
 
 
 PREDICT = """
-import sys, pyarrow as pa
+import signal, sys, pyarrow as pa
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may have inherited that it is ignored
 from logitkit.errors import OutputError
 from logitkit.tables import open_writer
 batch = pa.record_batch({"text": [f"text {row * 7919 % 10007}" for row in range(100_000)]})
