@@ -72,7 +72,7 @@ def jit(function: F) -> F:
     numba.config.CACHE_DIR = _CACHE_FOLDER
     try:
         compiled: F = numba.njit(
-            cache=function.__module__.startswith("logitkit."),
+            cache=function.__module__.startswith("logitkit.") and Path(function.__code__.co_filename).is_file(),
             nogil=True,
             fastmath=set(FASTMATH),
             error_model="numpy",

@@ -39,7 +39,7 @@ def _pull(logits: Any, label: int, maximum: float, label_smoothing: float) -> fl
 def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scale: float, grad_out: Any) -> float:
     """Return the loss of one row, and write grad_scale · (probs - targets) into `grad_out`.
 
-    `logits` [C], C >= 1, is contiguous; `grad_out` [C] has the same type and may be the same memory. The targets are
+    `logits` [C], C >= 1, is contiguous; `grad_out` [C] has the same type and memory of its own. The targets are
     1 - label_smoothing at `label` plus label_smoothing / C everywhere. The loss is float64 and not scaled.
     """
     C = logits.shape[0]
@@ -64,7 +64,7 @@ def cross_entropy_block(  # noqa: PLR0917
 ) -> None:
     """Write each row's loss, and grad_scales times its gradient unless `grad_out` has no rows.
 
-    `grad_scales` holds a number a row, or one for all. `grad_out` may be `logits`.
+    `grad_scales` holds a number a row, or one for all. `grad_out` has memory of its own.
     """
     N, C = logits.shape
     per_row = 0 if grad_scales.shape[0] == 1 else 1

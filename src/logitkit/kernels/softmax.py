@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 LANES = 64  # rows in a tile
+PIECE = 4096  # exponentials in a partial sum: a long row loses no digits to a large total
 NEAR = 2.0**-10  # below this, total - 1 has lost digits that log(total) would need
 FEW = 32  # rows with fewer classes than this are computed in tiles
 
@@ -58,8 +59,7 @@ def _tie(logit: float, maximum: float) -> float:
 
 
 @jit
-def exp_row(logits: Any, maximum: float, scale: float, exps_out: Any) -> float:
-    """Write exp((logits - maximum) · scale) into `exps_out`, which may be `logits`, and return the sum."""
+def _exp_piece(logits: Any, maximum: float, scale: float, exps_out: Any) -> float:
     total = 0.0
     if np.isfinite(maximum):
         for i in range(logits.shape[0]):
@@ -75,8 +75,21 @@ def exp_row(logits: Any, maximum: float, scale: float, exps_out: Any) -> float:
 
 
 @jit
-def sum_exp_row(logits: Any, maximum: float, scale: float) -> float:
-    """Return the sum of exp((logits - maximum) · scale) and write nothing."""
+def exp_row(logits: Any, maximum: float, scale: float, exps_out: Any) -> Any:
+    """Write exp((logits - maximum) · scale) into `exps_out` and return the sum.
+
+    `exps_out` may be `logits`, but is then slow: the compiler trusts only separate memory to a vector.
+    """
+    if logits.shape[0] <= PIECE:
+        return _exp_piece(logits, maximum, scale, exps_out)
+    total = 0.0
+    for start in range(0, logits.shape[0], PIECE):
+        total += _exp_piece(logits[start : start + PIECE], maximum, scale, exps_out[start : start + PIECE])
+    return total
+
+
+@jit
+def _sum_exp_piece(logits: Any, maximum: float, scale: float) -> float:
     total = 0.0
     if np.isfinite(maximum):
         for i in range(logits.shape[0]):
@@ -88,6 +101,17 @@ def sum_exp_row(logits: Any, maximum: float, scale: float) -> float:
 
 
 @jit
+def sum_exp_row(logits: Any, maximum: float, scale: float) -> Any:
+    """Return the sum of exp((logits - maximum) · scale) and write nothing."""
+    if logits.shape[0] <= PIECE:
+        return _sum_exp_piece(logits, maximum, scale)
+    total = 0.0
+    for start in range(0, logits.shape[0], PIECE):
+        total += _sum_exp_piece(logits[start : start + PIECE], maximum, scale)
+    return total
+
+
+@jit
 def log_sum_row(logits: Any, maximum: float, scale: float) -> float:
     """Return log Σ exp((logits - maximum) · scale), precise where one class holds nearly all of it."""
     total = sum_exp_row(logits, maximum, scale)
@@ -95,7 +119,8 @@ def log_sum_row(logits: Any, maximum: float, scale: float) -> float:
         return math.log(total)
     rest = 0.0
     for i in range(logits.shape[0]):
-        rest += exp_shifted(logits[i], maximum, scale) if logits[i] != maximum else 0.0
+        other = logits[i] != maximum and logits[i] > -np.inf
+        rest += exp_shifted(logits[i], maximum, scale) if other else 0.0
     return math.log1p(rest)
 
 
@@ -152,7 +177,7 @@ def exp_tile(logits: Any, scale: float, scratch: Scratch) -> None:
 
 @jit
 def softmax_block(logits: Any, scale: float, scratch: Scratch, probs_out: Any) -> None:
-    """Write the softmax of every row into `probs_out`, which may be `logits`."""
+    """Write the softmax of every row into `probs_out`."""
     N, C = logits.shape
     if C < FEW:
         tile, sums = scratch
@@ -176,7 +201,7 @@ def softmax_block(logits: Any, scale: float, scratch: Scratch, probs_out: Any) -
 
 @jit
 def _log_row(logits: Any, maximum: float, scale: float, log_sum: float, log_probs_out: Any) -> None:
-    """Write (logits - maximum) · scale - log_sum into `log_probs_out`, which may be `logits`."""
+    """Write (logits - maximum) · scale - log_sum into `log_probs_out`."""
     if np.isfinite(maximum):
         for i in range(logits.shape[0]):
             log_probs_out[i] = (np.float64(logits[i]) - maximum) * scale - log_sum
@@ -187,7 +212,7 @@ def _log_row(logits: Any, maximum: float, scale: float, log_sum: float, log_prob
 
 @jit
 def log_softmax_block(logits: Any, scale: float, scratch: Scratch, log_probs_out: Any) -> None:
-    """Write the log-softmax of every row into `log_probs_out`, which may be `logits`."""
+    """Write the log-softmax of every row into `log_probs_out`."""
     N, C = logits.shape
     if C < FEW:
         sums = scratch[1]

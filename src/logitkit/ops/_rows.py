@@ -44,17 +44,18 @@ def map_rows(
 ) -> None:
     """Call `work(block, block_out)` for blocks of all rows along `axis`, and let the results fill `out`.
 
-    `block` [n, C] is contiguous and read-only; `block_out` is [n, K] where `out` has K entries along `axis`, or [n]
-    where it has no such axis. `masked` is the result of an entry that `where` leaves out.
+    `block` [n, C] is contiguous, read-only, and no memory of `block_out`, which is [n, K] where `out` has K entries
+    along `axis`, or [n] where it has no such axis. `masked` is the result of an entry that `where` leaves out.
     """
     C = logits.shape[axis]
+    overlaps = np.may_share_memory(logits, out)
     keeps_axis = out.ndim == logits.ndim
     if axis != logits.ndim - 1:
         logits = np.moveaxis(logits, axis, -1)
         out = np.moveaxis(out, axis, -1) if keeps_axis else out
         where = None if where is None else np.moveaxis(where, axis, -1)
     direct = where is None and logits.dtype == compute_dtype(logits.dtype) and is_plain(logits) and is_plain(out)
-    if direct:
+    if direct and not overlaps:
         rows = logits.reshape(-1, C)
         rows.flags.writeable = False
         rows_out = out.reshape(-1, out.shape[-1]) if keeps_axis else out.reshape(-1)

@@ -100,9 +100,9 @@ def cross_entropy(
 
     def work(start: int, stop: int) -> None:
         source, target = rows[start:stop], rows_out[start:stop]
-        plain = is_plain(source) and source.dtype == compute
+        plain = is_plain(source) and source.dtype == compute and not overlaps
         block = source if plain else to_block(source)
-        block_out = target if not wants_grad or (plain and is_plain(target)) else block
+        block_out = target if not wants_grad or (plain and is_plain(target)) else np.empty_like(block)
         scales = grad_scales if factors is None else grad_scales[start:stop]
         y = None if class_indices is None else class_indices[start:stop]
         if in_targets:
@@ -118,7 +118,7 @@ def cross_entropy(
                 with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                     target[:] = block_out
 
-    compute = compute_dtype(array.dtype)
+    compute, overlaps = compute_dtype(array.dtype), np.may_share_memory(array, out)
     rows = array.reshape(N, C)
     contiguous = out if not wants_grad or out.flags.c_contiguous else np.empty(array.shape, out.dtype)
     rows_out = contiguous.reshape(-1, C) if wants_grad else np.empty((0, C), compute)
