@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import random
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -175,6 +177,33 @@ def test_invalid_utf_8_is_replaced_and_counted(tmp_path, name):
     with read_batches(tmp_path / name) as reader:
         assert next(reader).to_pylist() == [{"text": "caf\ufffd \ufffd", "label": "b"}]
         assert reader.replaced_sequences == 2
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "arrows"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_invalid_utf_8_is_replaced_and_counted_in_typed_formats(tmp_path, ending, kind):
+    raw = pa.array([b"fine", b"caf\xe9 \xff", None], pa.binary() if kind == pa.string() else pa.large_binary())
+    column = pa.Array.from_buffers(kind, 3, raw.buffers(), 1)
+    with open_writer(tmp_path / f"a.{ending}", pa.schema({"text": kind})) as writer:
+        writer.write(pa.record_batch({"text": column}))
+    with read_batches(tmp_path / f"a.{ending}") as reader:
+        assert next(reader).to_pydict() == {"text": ["fine", "caf\ufffd \ufffd", None]}
+        assert reader.replaced_sequences == 2
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet", "table.arrow"])
+def test_a_damaged_table_is_read_or_refused_in_a_sentence(tmp_path, name):
+    data = (Path(__file__).parents[1] / "golden" / name).read_bytes()
+    chance = random.Random(20261122)
+    for _ in range(400):
+        damaged = bytearray(data[: chance.randrange(len(data))] if chance.random() < 0.3 else data)
+        for _ in range(min(len(damaged), chance.choice([1, 2, 5]))):
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            read_table(tmp_path / name, strings=["text", "label"], required=["text"])
+        except InputError as error:
+            assert "\n" not in str(error)
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path):

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from logitkit.errors import InputError
+from logitkit.tables.records import valid_utf8
 from logitkit.tables.sources import Source, unreadable
 
 __all__ = ["ArrowReader", "ParquetReader", "as_text"]
@@ -18,12 +19,12 @@ class ParquetReader:
     """Batches of a Parquet file, with the number of each row."""
 
     hint = ""
-    replaced = 0
 
     def __init__(self, source: Source, batch_bytes: int) -> None:
         source.spool()
         self.source = source
         self.rows = 0
+        self.replaced = 0
         self.bytes_read = 0
         self._batch_bytes = batch_bytes
         try:
@@ -45,8 +46,10 @@ class ParquetReader:
         bytes_of_all = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         rows = max(1, min(65536, int(self._batch_bytes * metadata.num_rows / max(1, bytes_of_all))))
         found = self._file.iter_batches(rows, columns=self._columns)
-        for batch, numbers in _numbered(self.source.name, found, self.schema):
+        for batch, replaced in _checked(self.source.name, found, self.schema):
+            numbers = np.arange(self.rows + 1, self.rows + batch.num_rows + 1)
             self.rows += batch.num_rows
+            self.replaced += replaced
             self.bytes_read = int((self.source.size or 0) * self.rows / metadata.num_rows)
             yield batch, numbers
 
@@ -55,12 +58,12 @@ class ArrowReader:
     """Batches of an Arrow IPC file (also Feather version 2) or stream, with the number of each row."""
 
     hint = ""
-    replaced = 0
 
     def __init__(self, source: Source) -> None:
         source.spool()
         self.source = source
         self.rows = 0
+        self.replaced = 0
         self.bytes_read = 0
         file = _seekable(source)
         self._is_file = False
@@ -72,10 +75,11 @@ class ArrowReader:
             self._is_file = start == b"ARROW1"
             self._schema = (pa.ipc.open_file(file) if self._is_file else pa.ipc.open_stream(file)).schema
             file.seek(0)
-        except (pa.ArrowException, OSError) as error:
+            names = list(self._schema.names)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable(source.name, error) from None
         self._file = file
-        self.names = list(self._schema.names)
+        self.names = names
 
     def select(self, columns: list[str], strings: set[str]) -> pa.Schema:
         """Chooses the columns to read and returns their schema."""
@@ -85,8 +89,10 @@ class ArrowReader:
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
         """Yields each batch with the row numbers of its rows."""
-        for batch, numbers in _numbered(self.source.name, self._found(), self.schema):
+        for batch, replaced in _checked(self.source.name, self._found(), self.schema):
+            numbers = np.arange(self.rows + 1, self.rows + batch.num_rows + 1)
             self.rows += batch.num_rows
+            self.replaced += replaced
             yield batch, numbers
 
     def _found(self) -> Iterator[pa.RecordBatch]:
@@ -135,24 +141,36 @@ def _with_text(name: str, schema: pa.Schema, columns: list[str], strings: set[st
     return pa.schema(fields, schema.metadata)
 
 
-def _numbered(
-    name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema
-) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    rows = 0
+def _checked(name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The batches in the schema, with the number of invalid UTF-8 sequences that were replaced in each."""
     while True:
         try:
             batch = next(batches, None)
             if batch is None:
                 return
-            arrays = [
-                as_text(column) if field.type == pa.string() and column.type != pa.string() else column
-                for column, field in zip(batch.columns, schema, strict=True)
-            ]
-            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        except (pa.ArrowException, OSError) as error:
+            columns, replaced = [], 0
+            for column, field in zip(batch.columns, schema, strict=True):
+                valid, count = _valid(column)
+                replaced += count
+                columns.append(as_text(valid) if field.type == pa.string() != valid.type else valid)
+            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise unreadable(name, error) from None
-        yield batch, np.arange(rows + 1, rows + batch.num_rows + 1)
-        rows += batch.num_rows
+        yield batch, replaced
+
+
+def _valid(column: pa.Array) -> tuple[pa.Array, int]:
+    """The column, after a look at all of it: a damaged file can point anywhere, and strings may be not UTF-8."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        if column.type not in (pa.string(), pa.large_string()):
+            raise
+        raw = column.cast(pa.binary() if column.type == pa.string() else pa.large_binary())
+        raw.validate(full=True)
+        pairs = [(None, 0) if value is None else valid_utf8(value) for value in raw.to_pylist()]
+        return pa.array([value for value, _ in pairs], raw.type).cast(column.type), sum(count for _, count in pairs)
+    return column, 0
 
 
 def _seekable(source: Source) -> Any:
