@@ -234,3 +234,8 @@ def test_a_file_address_is_read(tmp_path):
     assert read_table(path.as_uri()).num_rows == 1
     with pytest.raises(InputError, match="does not exist"):
         read_table((tmp_path / "none.csv").as_uri())
+
+
+def test_a_record_that_ended_long_ago_is_found():
+    assert last_record_end(b'a,"b"\n"' + b"x\n" * 100_000, ",") == (6, True)
+    assert last_record_end(b'a,"b"\nc', ",") == (6, False)
