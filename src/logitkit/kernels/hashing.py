@@ -1,8 +1,8 @@
 """The fixed, versioned hash of n-grams, and the open-addressing table that numbers them.
 
-Hash version 1. A sequence of units (the bytes of a word, the code points of a character n-gram, the hashes of two
-neighbouring words) is folded into 64 bits by `h = (h ^ unit) * MULTIPLIER` from a seed of its own, then mixed once by
-`finish`. `tests/golden/hashes.json` holds test vectors: changing any constant here is a new hash version.
+Hash version 1. A sequence of units (the bytes of a token eight at a time, the code points of a character n-gram, the
+hashes of neighbouring tokens) is folded into 64 bits by `h = (h ^ unit) * MULTIPLIER` from a seed of its own, then mixed
+once by `finish`. `tests/golden/hashes.json` holds test vectors: changing any constant here is a new hash version.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.kernels import jit
-from logitkit.kernels.pointers import pointer
+from logitkit.kernels.pointers import pointer, prefetch
 
 HASH_VERSION = 1
 
@@ -23,6 +23,7 @@ SEED_WORDS = np.uint64(0x84222325CBF29CE5)
 SEED_CHARS = np.uint64(0x2545F4914F6CDD1D)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
+AHEAD = 32  # so many look-ups before it is read, a slot is asked for: what follows one cache miss is the next one
 _ONE = np.uint64(1)
 _TWO = np.uint64(2)
 
@@ -62,6 +63,12 @@ def fold(h: Any, unit: Any) -> Any:
 
 
 @jit
+def fetch_slot(slots: Any, mask: Any, h: Any) -> None:
+    """Ask for the slot of hash `h`, which will be looked up soon."""
+    prefetch(slots, np.int64((h << _ONE) & mask))
+
+
+@jit
 def find(slots: Any, mask: Any, h: Any) -> Any:
     """Return the number of hash `h`, or -1. `slots` is a pointer; `mask` is 2 × capacity - 2."""
     at = (h << _ONE) & mask
@@ -97,5 +104,7 @@ def add_all(table: Any, hashes: Any, numbers_out: Any) -> None:
     """Number every hash of `hashes` in its order, and write the numbers to `numbers_out`."""
     slots, known, size = pointer(table.slots), pointer(table.hashes), pointer(table.size)
     mask = np.uint64(table.slots.shape[0] - 2)
-    for i in range(hashes.shape[0]):
+    n = hashes.shape[0]
+    for i in range(n):
+        fetch_slot(slots, mask, hashes[min(i + AHEAD, n - 1)])
         numbers_out[i] = find_or_add(slots, mask, known, size, hashes[i])

@@ -2,13 +2,15 @@
 
 Design
 ------
-(a) The pass streams. A token is handled when it ends, so a 100 MB text needs no list of tokens. n-grams are rolling:
-    an n-gram that ends here is the (n-1)-gram that ended at the unit before, folded with this unit.
+(a) The pass streams, a chunk of tokens at a time, so a 100 MB text needs no list of tokens. n-grams are rolling: an
+    n-gram that ends here is the (n-1)-gram that ended at the unit before, folded with this unit.
 (b) `tally` finds a number's place in the current row without clearing anything between rows: outputs only ever move
-    forward, so a place before this row's start is an old one.
-(c) Hashes are looked up a chunk at a time, so that cache misses overlap.
-(d) The character n-grams of a word depend on the word alone. They are kept per distinct word (`Cache`), and a word that
-    comes again costs no hashing. A full cache changes the speed, never the result.
+    forward, so a place before this row's start is an old one. What is stored is the place plus a base; a greater base
+    makes everything stored so far old, which is how a block begins and how a row is taken back.
+(c) Hashes are looked up a chunk at a time, and their slots are asked for ahead, so that cache misses overlap.
+(d) The character n-grams of a word depend on the word alone. They are kept per distinct word (`Cache`), and a row's words
+    are counted before their n-grams are: a word that comes five times costs its n-grams once, times five. n-grams are met
+    in the order of the text all the same. A full cache is emptied: that changes the speed, never the result.
 (e) Kernels do not allocate: when a table or an output is full, the row is taken back and its index returned; the caller
     makes room and calls again from there.
 (f) Helpers get pointers, not arrays: see `kernels/pointers.py`.
@@ -22,19 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.kernels import jit
-from logitkit.kernels.hashing import SEED_CHARS, SEED_WORDS, Table, find, find_or_add, finish, fold
+from logitkit.kernels.hashing import (
+    AHEAD, SEED_CHARS, SEED_WORDS, Table, fetch_slot, find, find_or_add, finish, fold, make_table,
+)  # fmt: skip
 from logitkit.kernels.pointers import pointer
-from logitkit.kernels.tokens import alphabet_pointers, next_token
-from logitkit.kernels.utf8 import IDEOGRAPH, SEPARATOR, WORD, decode
+from logitkit.kernels.tokens import MAX_TOKENS, Tokens, alphabet_pointers, make_tokens, next_tokens, token_pointers
+from logitkit.kernels.utf8 import IDEOGRAPH, WORD, decode
 
-CHUNK = 1024
 MAX_WORD_CHARS = 64  # of a longer "word" (a link, base64) the first characters tell as much as all
 MAX_ORDER = 8
+MAX_PENDING = MAX_TOKENS * MAX_ORDER  # n-grams that one chunk of tokens, or one word, may have
+MAX_DEFERRED = 2048  # distinct words of a row whose n-grams wait to be counted
 PAD = np.uint64(32)
-_ONE = np.uint64(1)
-_TWO = np.uint64(2)
-_LENGTH_BITS = np.uint64(16)
-_LENGTH_MASK = np.uint64((1 << 16) - 1)
+
+# What the character view remembers between the chunks of a row, in `Scratch.state`.
+_N_FRESH, _N_DEFERRED, _RUN_STOP, _CLOCK = 0, 1, 2, 3
 
 
 class Counts(NamedTuple):
@@ -42,10 +46,11 @@ class Counts(NamedTuple):
 
     Attributes:
         table: numbers the hashes.
-        last: `[room]` int32; where a number was last written, -1 if nowhere.
+        last: `[room]` int32; the place where a number was last written, plus `base`.
         numbers: `[entries]` int32; the rows' n-grams, each once a row.
         counts: `[entries]` int32; how often.
         indptr: `[rows + 1]` int64; row r has the entries indptr[r] to indptr[r + 1].
+        base: what `last` adds to places, above all that it holds of earlier blocks.
     """
 
     table: Table
@@ -53,20 +58,43 @@ class Counts(NamedTuple):
     numbers: NDArray[np.int32]
     counts: NDArray[np.int32]
     indptr: NDArray[np.int64]
+    base: int
 
 
 class Cache(NamedTuple):
     """The numbers of the character n-grams of each word seen.
 
     Attributes:
-        slots: `[2 × capacity]` uint64; a word's hash, then where its numbers start in the pool and how many, plus one.
-        pool: int32; the numbers.
-        used: `[2]` int64; words kept, pool entries used.
+        table: numbers the words by their hashes.
+        ends: `[words + 1]` int32; word w has pool[ends[w]:ends[w + 1]].
+        pool: int32; the numbers of n-grams, as often as the word has them.
+        last: `[words]` int64; the place in the deferred words where a word was last written, plus a clock.
     """
 
-    slots: NDArray[np.uint64]
+    table: Table
+    ends: NDArray[np.int32]
     pool: NDArray[np.int32]
-    used: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+class Scratch(NamedTuple):
+    """What the pass works with and forgets.
+
+    Attributes:
+        tokens: a chunk of tokens.
+        pending: `[MAX_PENDING]` uint64; hashes of word n-grams not yet looked up.
+        fresh: `[MAX_PENDING]` uint64; hashes of character n-grams not yet looked up.
+        rolling: `[2, MAX_ORDER + 1]` uint64; the rolling hashes of words and of characters.
+        deferred: `[2, MAX_DEFERRED]` int32; words whose n-grams are not yet counted, and how often each came.
+        state: `[4]` int64; see the module's constants.
+    """
+
+    tokens: Tokens
+    pending: NDArray[np.uint64]
+    fresh: NDArray[np.uint64]
+    rolling: NDArray[np.uint64]
+    deferred: NDArray[np.int32]
+    state: NDArray[np.int64]
 
 
 class _View(NamedTuple):
@@ -81,17 +109,39 @@ class _View(NamedTuple):
     numbers: Any
     counts: Any
     entries: Any
+    base: Any
 
 
 class _Words(NamedTuple):
-    """Pointers into a `Cache`, how many words and pool entries it may hold."""
+    """Pointers into a `Cache` and the deferred words."""
 
     slots: Any
     mask: Any
-    words: Any
-    pool: Any
+    hashes: Any
+    size: Any
     room: Any
-    used: Any
+    ends: Any
+    pool: Any
+    pool_room: Any
+    last: Any
+    deferred: Any
+    times: Any
+
+
+def make_cache(words: int) -> Cache:
+    """Return an empty cache for `words` words."""
+    table = make_table(words)
+    return Cache(
+        table, np.zeros(words + 1, np.int32), np.empty(16 * words + MAX_PENDING, np.int32), np.full(words, -1, np.int64)
+    )
+
+
+def make_scratch() -> Scratch:
+    """Return what one thread's pass works with."""
+    return Scratch(
+        make_tokens(), np.zeros(MAX_PENDING, np.uint64), np.zeros(MAX_PENDING, np.uint64),
+        np.zeros((2, MAX_ORDER + 1), np.uint64), np.zeros((2, MAX_DEFERRED), np.int32), np.zeros(4, np.int64),
+    )  # fmt: skip
 
 
 @jit
@@ -100,33 +150,29 @@ def _view_pointers(view: Any) -> Any:
     return _View(
         pointer(table.slots), np.uint64(table.slots.shape[0] - 2), pointer(table.hashes), pointer(table.size),
         table.hashes.shape[0], pointer(view.last), pointer(view.numbers), pointer(view.counts), view.numbers.shape[0],
+        view.base,
     )  # fmt: skip
 
 
 @jit
-def _cache_pointers(cache: Any) -> Any:
-    capacity = cache.slots.shape[0]
+def _cache_pointers(cache: Any, deferred: Any) -> Any:
+    table = cache.table
     return _Words(
-        pointer(cache.slots), np.uint64(capacity - 2), capacity // 4, pointer(cache.pool), cache.pool.shape[0],
-        pointer(cache.used),
+        pointer(table.slots), np.uint64(table.slots.shape[0] - 2), pointer(table.hashes), pointer(table.size),
+        table.hashes.shape[0], pointer(cache.ends), pointer(cache.pool), cache.pool.shape[0], pointer(cache.last),
+        pointer(deferred[0]), pointer(deferred[1]),
     )  # fmt: skip
 
 
 @jit
-def has_room(view: Any, more: Any, at: Any, grow: Any) -> Any:
-    """Say whether `more` n-grams, all new at worst, can be numbered and written."""
-    return at + more <= view.entries and (not grow or view.size[0] + more <= view.room)
-
-
-@jit
-def tally(number: Any, view: Any, row_start: Any, at: Any) -> Any:
-    """Count `number` once more in the row that began at `row_start`; return the end of the row. Branch-free."""
-    before = np.int64(view.last[number])
-    again = before >= row_start
+def tally(number: Any, times: Any, last: Any, numbers: Any, counts: Any, base: Any, start: Any, at: Any) -> Any:
+    """Count `number` so many times more in the row that began at `start`; return the end of the row. Branch-free."""
+    before = np.int64(last[number]) - base
+    again = before >= start
     place = before if again else at
-    view.counts[place] = (view.counts[place] if again else 0) + 1
-    view.numbers[place] = number
-    view.last[number] = place
+    counts[place] = (counts[place] if again else 0) + times
+    numbers[place] = number
+    last[number] = place + base
     return at if again else at + 1
 
 
@@ -139,14 +185,17 @@ def number_of(h: Any, view: Any, grow: Any) -> Any:
 
 
 @jit
-def absorb(pending: Any, n_pending: Any, view: Any, row_start: Any, at: Any, grow: Any) -> Any:
+def absorb(pending: Any, n_pending: Any, view: Any, start: Any, at: Any, grow: Any) -> Any:
     """Number and tally a chunk of hashes; return the end of the row, or -1 if there is not enough room."""
-    if not has_room(view, n_pending, at, grow):
+    if at + n_pending > view.entries or (grow and view.size[0] + n_pending > view.room):
         return -1
+    for i in range(min(AHEAD, n_pending)):
+        fetch_slot(view.slots, view.mask, pending[i])
     for i in range(n_pending):
+        fetch_slot(view.slots, view.mask, pending[min(i + AHEAD, n_pending - 1)])
         number = number_of(pending[i], view, grow)
         if number >= 0:
-            at = tally(number, view, row_start, at)
+            at = tally(number, 1, view.last, view.numbers, view.counts, view.base, start, at)
     return at
 
 
@@ -177,15 +226,18 @@ def roll(unit: Any, rolling: Any, lowest: Any, highest: Any, out: Any, n_out: An
 
 
 @jit
+def roll_pad(rolling: Any, lowest: Any, highest: Any, out: Any, n_out: Any) -> Any:
+    """Roll the space before or after a word or a run of ideographs; alone it is no n-gram."""
+    return roll(PAD, rolling, max(2, lowest), highest, out, n_out)
+
+
+@jit
 def word_chars(
     data: Any, start: Any, stop: Any, alphabet: Any, lowest: Any, highest: Any, rolling: Any, out: Any
 ) -> Any:
-    """Write the hashes of a word's character n-grams, a space on either side, to `out`; return how many.
-
-    A space alone is no n-gram.
-    """
+    """Write the hashes of a word's character n-grams, a space on either side, to `out`; return how many."""
     restart(rolling, SEED_CHARS)
-    n_out = roll(PAD, rolling, max(2, lowest), highest, out, 0)
+    n_out = roll_pad(rolling, lowest, highest, out, 0)
     n_chars = 0
     while start < stop and n_chars < MAX_WORD_CHARS:
         byte = data[start]
@@ -198,52 +250,121 @@ def word_chars(
             start += length
         n_out = roll(unit, rolling, lowest, highest, out, n_out)
         n_chars += 1
-    return roll(PAD, rolling, max(2, lowest), highest, out, n_out)
+    return roll_pad(rolling, lowest, highest, out, n_out)
 
 
 @jit
-def absorb_word(
-    h: Any, data: Any, start: Any, stop: Any, alphabet: Any, lowest: Any, highest: Any, rolling: Any, pending: Any,
-    cache: Any, view: Any, row_start: Any, at: Any, grow: Any,
+def count_word_ngrams(
+    tokens: Any, n_tokens: Any, lowest: Any, highest: Any, rolling: Any, pending: Any,
+    view: Any, start: Any, at: Any, grow: Any,
 ) -> Any:  # fmt: skip
-    """Tally the character n-grams of one word, by way of the cache; return the end of the row, or -1 for no room."""
-    slots, pool, used = cache.slots, cache.pool, cache.used
-    slot = (h << _ONE) & cache.mask
-    while slots[slot + _ONE] != 0:
-        if slots[slot] == h:
-            packed = slots[slot + _ONE] - _ONE
-            first = np.int64(packed >> _LENGTH_BITS)
-            length = np.int64(packed & _LENGTH_MASK)
-            if not has_room(view, length, at, False):
-                return -1
-            for k in range(first, first + length):
-                at = tally(pool[k], view, row_start, at)
-            return at
-        slot = (slot + _TWO) & cache.mask
-    n_pending = word_chars(data, start, stop, alphabet, lowest, highest, rolling, pending)
-    if not has_room(view, n_pending, at, grow):
-        return -1
-    keep = used[0] < cache.words and used[1] + n_pending <= cache.room
-    first = used[1]
-    length = 0
-    for i in range(n_pending):
-        number = number_of(pending[i], view, grow)
+    """Tally the word n-grams that end in one chunk of tokens; return the end of the row, or -1 for no room."""
+    n_pending = 0
+    for t in range(n_tokens):
+        h = tokens.hashes[t]
+        if lowest <= 1:
+            pending[n_pending] = h
+            n_pending += 1
+        n_pending = roll(h, rolling, max(2, lowest), highest, pending, n_pending)
+    return absorb(pending, n_pending, view, start, at, grow)
+
+
+@jit
+def flush(cache: Any, state: Any, view: Any, start: Any, at: Any) -> Any:
+    """Tally the n-grams of the deferred words; return the end of the row, or -1 for no room."""
+    for i in range(state[_N_DEFERRED]):
+        word, times = cache.deferred[i], cache.times[i]
+        first, end = np.int64(cache.ends[word]), np.int64(cache.ends[word + 1])
+        if at + end - first > view.entries:
+            return -1
+        for k in range(first, end):
+            at = tally(cache.pool[k], times, view.last, view.numbers, view.counts, view.base, start, at)
+    state[_CLOCK] += MAX_DEFERRED  # whatever is deferred, is deferred anew
+    state[_N_DEFERRED] = 0
+    return at
+
+
+@jit
+def remember(hashes: Any, n_hashes: Any, cache: Any, view: Any, grow: Any) -> None:
+    """Number a new word's n-grams and append them to the pool; the caller has seen to the room, and adds the word."""
+    word = cache.size[0]
+    end = np.int64(cache.ends[word])
+    for i in range(n_hashes):
+        number = number_of(hashes[i], view, grow)
         if number >= 0:
-            at = tally(number, view, row_start, at)
-            if keep:
-                pool[first + length] = number
-                length += 1
-    if keep:
-        slots[slot] = h
-        slots[slot + _ONE] = (np.uint64(first) << _LENGTH_BITS | np.uint64(length)) + _ONE
-        used[0] += 1
-        used[1] = first + length
+            cache.pool[end] = number
+            end += 1
+    cache.ends[word + 1] = end
+
+
+@jit
+def end_run(orders: Any, rolling: Any, fresh: Any, state: Any) -> None:
+    """Roll the space after a run of ideographs, if one is open."""
+    if state[_RUN_STOP] >= 0:
+        state[_N_FRESH] = roll_pad(rolling, orders[4], orders[5], fresh, state[_N_FRESH])
+        state[_RUN_STOP] = -1
+
+
+@jit
+def count_char_ngrams(
+    data: Any, tokens: Any, n_tokens: Any, alphabet: Any, orders: Any, rolling: Any, fresh: Any, state: Any,
+    cache: Any, view: Any, start: Any, at: Any, grow: Any,
+) -> Any:  # fmt: skip
+    """Tally the character n-grams of one chunk of tokens; return the end of the row, or -1 for no room.
+
+    Those of the last words and of the last run of ideographs may still wait in `fresh` and the deferred words.
+    """
+    for t in range(n_tokens):
+        kind = tokens.kinds[t]
+        h = tokens.hashes[t]
+        fetch_slot(cache.slots, cache.mask, tokens.hashes[min(t + AHEAD, n_tokens - 1)])
+        if kind == WORD and orders[3] > 0:
+            if state[_RUN_STOP] >= 0:
+                end_run(orders, rolling, fresh, state)
+                at = absorb(fresh, state[_N_FRESH], view, start, at, grow)
+                state[_N_FRESH] = 0
+                if at < 0:
+                    return at
+            word = find(cache.slots, cache.mask, h)
+            if word < 0:
+                n = word_chars(data, tokens.starts[t], tokens.stops[t], alphabet, orders[2], orders[3], rolling, fresh)
+                if grow and view.size[0] + n > view.room:
+                    return -1
+                if cache.size[0] == cache.room or cache.ends[cache.size[0]] + n > cache.pool_room:
+                    at = flush(cache, state, view, start, at)
+                    if at < 0:
+                        return at
+                    for i in range(np.int64(cache.mask) + 2):
+                        cache.slots[i] = 0
+                    cache.size[0] = 0
+                remember(fresh, n, cache, view, grow)
+                word = find_or_add(cache.slots, cache.mask, cache.hashes, cache.size, h)
+            state[_N_DEFERRED] = tally(
+                word, 1, cache.last, cache.deferred, cache.times, state[_CLOCK], 0, state[_N_DEFERRED]
+            )
+            if state[_N_DEFERRED] == MAX_DEFERRED:
+                at = flush(cache, state, view, start, at)
+        elif kind == IDEOGRAPH and orders[5] > 0:
+            if state[_N_DEFERRED] > 0:
+                at = flush(cache, state, view, start, at)
+            if state[_RUN_STOP] != tokens.starts[t]:
+                end_run(orders, rolling, fresh, state)
+                restart(rolling, SEED_CHARS)
+                roll_pad(rolling, orders[4], orders[5], fresh, 0)
+            code = decode(data, tokens.starts[t], tokens.stops[t])[0]
+            state[_N_FRESH] = roll(np.uint64(code), rolling, orders[4], orders[5], fresh, state[_N_FRESH])
+            state[_RUN_STOP] = tokens.stops[t]
+            if at >= 0 and state[_N_FRESH] > MAX_PENDING // 2:
+                at = absorb(fresh, state[_N_FRESH], view, start, at, grow)
+                state[_N_FRESH] = 0
+        if at < 0:
+            return at
     return at
 
 
 @jit
 def count_rows(
-    data_array: Any, offsets: Any, row: Any, classes: Any, orders: Any,
+    data_array: Any, offsets: Any, row: Any, classes: Any, order_array: Any,
     word_counts: Any, char_counts: Any, word_cache: Any, scratch: Any, grow: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Count the n-grams of the rows from `row` on.
@@ -251,74 +372,55 @@ def count_rows(
     Returns the row at which room ran out and the view that needs more (0 words, 1 characters), or (rows, -1).
 
     Args:
-        data_array: uint8 bytes of the column, lower-cased and NFKC-normalised but for ASCII capitals.
+        data_array: uint8 bytes of the column, normalised as `text.columns` says.
         offsets: `[rows + 1]`; row r is data[offsets[r]:offsets[r + 1]].
         row: the first row to count; the rows before it are in the counts already.
         classes: an `Alphabet`.
-        orders: `[6]` int64; lowest and highest order of word, character, and ideograph n-grams; highest 0 is none.
+        order_array: `[6]` int64; lowest and highest order of word, character, and ideograph n-grams; highest 0 is none.
         word_counts: `Counts` of the word view.
         char_counts: `Counts` of the character view.
         word_cache: the words' character n-grams.
-        scratch: `[4, CHUNK]` uint64.
+        scratch: `Scratch`.
         grow: number new n-grams (when fitting) or pass over them (when predicting).
     """
-    data = pointer(data_array)
-    alphabet = alphabet_pointers(classes)
-    word_low, word_high, char_low, char_high, ideo_low, ideo_high = orders
+    data, limit = pointer(data_array), np.int64(data_array.shape[0]) - 8
+    alphabet, orders = alphabet_pointers(classes), pointer(order_array)
     words, chars = _view_pointers(word_counts), _view_pointers(char_counts)
-    cache = _cache_pointers(word_cache)
-    pending, fresh = pointer(scratch[0]), pointer(scratch[1])
-    word_roll, char_roll = pointer(scratch[2]), pointer(scratch[3])
-    full = CHUNK - 2 * MAX_ORDER
+    cache = _cache_pointers(word_cache, scratch.deferred)
+    tokens, state = token_pointers(scratch.tokens), pointer(scratch.state)
+    pending, fresh = pointer(scratch.pending), pointer(scratch.fresh)
+    word_roll, char_roll = pointer(scratch.rolling[0]), pointer(scratch.rolling[1])
+    with_chars = orders[3] > 0 or orders[5] > 0
     rows = offsets.shape[0] - 1
     while row < rows:
         w_start = w_at = word_counts.indptr[row]
         c_start = c_at = char_counts.indptr[row]
         at, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
-        n_pending = n_fresh = 0  # word n-grams, and n-grams of ideographs, not yet looked up
-        in_run = False  # of ideographs
         restart(word_roll, SEED_WORDS)
+        state[_N_FRESH] = state[_N_DEFERRED] = 0
+        state[_RUN_STOP] = -1
+        state[_CLOCK] += MAX_DEFERRED
         while at < stop:
-            start = at
-            kind, h, at = next_token(data, start, stop, alphabet)
-            if in_run and kind != IDEOGRAPH:
-                n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
-                in_run = False
-            if kind == SEPARATOR:
-                continue
-            h = finish(h)
-            if word_low <= 1:
-                pending[n_pending] = h
-                n_pending += 1
-            n_pending = roll(h, word_roll, max(2, word_low), word_high, pending, n_pending)
-            if n_pending > full:
-                w_at = absorb(pending, n_pending, words, w_start, w_at, grow)
-                n_pending = 0
-            if n_fresh > full or (kind == WORD and n_fresh > 0):
-                c_at = absorb(fresh, n_fresh, chars, c_start, c_at, grow)
-                n_fresh = 0
-            if w_at < 0 or c_at < 0:
-                return row, np.int64(w_at >= 0)
-            if kind == WORD and char_high > 0:
-                c_at = absorb_word(
-                    h, data, start, at, alphabet, char_low, char_high, char_roll, fresh,
+            n_tokens, at = next_tokens(data, at, stop, limit, alphabet, tokens)
+            w_at = count_word_ngrams(
+                tokens, n_tokens, orders[0], orders[1], word_roll, pending, words, w_start, w_at, grow
+            )
+            if w_at < 0:
+                return row, 0
+            if with_chars:
+                c_at = count_char_ngrams(
+                    data, tokens, n_tokens, alphabet, orders, char_roll, fresh, state,
                     cache, chars, c_start, c_at, grow,
                 )  # fmt: skip
                 if c_at < 0:
                     return row, 1
-            elif kind == IDEOGRAPH and ideo_high > 0:
-                if not in_run:
-                    in_run = True
-                    restart(char_roll, SEED_CHARS)
-                    n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
-                code = decode(data, start, at)[0]
-                n_fresh = roll(np.uint64(code), char_roll, ideo_low, ideo_high, fresh, n_fresh)
-        if in_run:
-            n_fresh = roll(PAD, char_roll, max(2, ideo_low), ideo_high, fresh, n_fresh)
-        w_at = absorb(pending, n_pending, words, w_start, w_at, grow)
-        c_at = absorb(fresh, n_fresh, chars, c_start, c_at, grow)
-        if w_at < 0 or c_at < 0:
-            return row, np.int64(w_at >= 0)
+        if with_chars:
+            c_at = flush(cache, state, chars, c_start, c_at)
+            if c_at >= 0:
+                end_run(orders, char_roll, fresh, state)
+                c_at = absorb(fresh, state[_N_FRESH], chars, c_start, c_at, grow)
+            if c_at < 0:
+                return row, 1
         row += 1
         word_counts.indptr[row] = w_at
         char_counts.indptr[row] = c_at

@@ -11,7 +11,7 @@ import numpy as np
 
 from logitkit.kernels import jit
 from logitkit.kernels.hashing import SEED_CHARS, SEED_WORDS, find, finish
-from logitkit.kernels.ngrams import PAD, restart, roll, word_chars
+from logitkit.kernels.ngrams import restart, roll, roll_pad, word_chars
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.tokens import alphabet_pointers, next_token
 from logitkit.kernels.utf8 import IDEOGRAPH, SEPARATOR, WORD, decode
@@ -64,25 +64,26 @@ def find_occurrences(
         word_slots: the slots of the table of known word n-grams.
         char_slots: the slots of the table of known character n-grams.
         n_words: how many word n-grams are known; character n-gram k is feature n_words + k.
-        scratch: `[3, CHUNK]` uint64.
+        scratch: `ngrams.Scratch`.
         tokens_out: `[tokens, 3]` int64; start, stop, kind.
         spans_out: `[occurrences, 3]` int64; feature, first token, last token.
     """
-    data = pointer(data_array)
+    data, limit = pointer(data_array), np.int64(data_array.shape[0]) - 8
     alphabet = alphabet_pointers(classes)
     word_low, word_high, char_low, char_high, ideo_low, ideo_high = orders
     words, chars = pointer(word_slots), pointer(char_slots)
     word_mask, char_mask = np.uint64(word_slots.shape[0] - 2), np.uint64(char_slots.shape[0] - 2)
-    hashes, word_roll, char_roll = pointer(scratch[0]), pointer(scratch[1]), pointer(scratch[2])
+    hashes = pointer(scratch.fresh)
+    word_roll, char_roll = pointer(scratch.rolling[0]), pointer(scratch.rolling[1])
     n_tokens = n_spans = 0
     units = run_first = 0  # of the current run of ideographs, with the space before it; no units, no run
     at, stop = np.int64(offsets[0]), np.int64(offsets[1])
     restart(word_roll, SEED_WORDS)
     while at < stop:
         start = at
-        kind, h, at = next_token(data, start, stop, alphabet)
+        kind, h, at = next_token(data, start, stop, limit, alphabet)
         if units > 0 and kind != IDEOGRAPH:
-            n = roll(PAD, char_roll, max(2, ideo_low), ideo_high, hashes, 0)
+            n = roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
             n_spans = _place_run(
                 hashes, n, units + 1, ideo_high, run_first, n_tokens - 1,
                 chars, char_mask, n_words, spans_out, n_spans,
@@ -111,7 +112,7 @@ def find_occurrences(
             if units == 0:
                 run_first = token
                 restart(char_roll, SEED_CHARS)
-                roll(PAD, char_roll, max(2, ideo_low), ideo_high, hashes, 0)
+                roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
                 units = 1
             units += 1
             n = roll(np.uint64(decode(data, start, at)[0]), char_roll, ideo_low, ideo_high, hashes, 0)
@@ -119,7 +120,7 @@ def find_occurrences(
                 hashes, n, units, ideo_high, run_first, token, chars, char_mask, n_words, spans_out, n_spans
             )
     if units > 0:
-        n = roll(PAD, char_roll, max(2, ideo_low), ideo_high, hashes, 0)
+        n = roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
         n_spans = _place_run(
             hashes, n, units + 1, ideo_high, run_first, n_tokens - 1, chars, char_mask, n_words, spans_out, n_spans
         )

@@ -37,12 +37,16 @@ class Column(NamedTuple):
         """How many texts there are."""
         return len(self.offsets) - 1
 
+    @property
+    def size(self) -> int:
+        """How many bytes the texts have."""
+        return int(self.offsets[-1]) - int(self.offsets[0])
+
     def blocks(self, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
         """Cut the rows into consecutive ranges of about `block_bytes`; the cut depends on the data alone."""
         if self.rows == 0:
             return []
-        size = int(self.offsets[-1]) - int(self.offsets[0])
-        marks = np.arange(1, max(2, size // block_bytes + 1)) * block_bytes + int(self.offsets[0])
+        marks = np.arange(1, max(2, self.size // block_bytes + 1)) * block_bytes + int(self.offsets[0])
         cuts = np.unique(np.searchsorted(self.offsets, marks))
         cuts = np.concatenate([[0], cuts[(cuts > 0) & (cuts < self.rows)], [self.rows]])
         return [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]

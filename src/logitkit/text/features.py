@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from logitkit.errors import InputError
 from logitkit.kernels import n_threads, run_blocks
 from logitkit.kernels.hashing import Table, add_all, make_table
-from logitkit.kernels.ngrams import CHUNK, Counts
+from logitkit.kernels.ngrams import Counts, make_scratch
 from logitkit.kernels.occurrences import find_occurrences
 from logitkit.kernels.weighting import count_documents, count_kept, renumber, weigh_rows
 from logitkit.text.alphabet import alphabet
@@ -28,6 +28,8 @@ from logitkit.text.counting import Counter, known_table
 from logitkit.text.spec import NgramSpec
 
 __all__ = ["Features", "NgramCounts", "Occurrences", "Vocabulary", "count_ngrams"]
+
+_SHARD_BYTES = 1 << 28  # even all orders of n-grams of so much text seldom have 2³¹ entries
 
 
 class Features(NamedTuple):
@@ -133,7 +135,7 @@ class Vocabulary:
         if column.rows != 1:
             raise InputError(f"Occurrences are those of one text; got {column.rows} texts: pass one at a time.")
         words, chars = self.tables
-        scratch = np.zeros((3, CHUNK), np.uint64)
+        scratch = make_scratch()
         tokens, spans = np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)
         for _ in range(2):  # to learn their sizes, then to fill them
             sizes = find_occurrences(
@@ -200,9 +202,13 @@ def count_ngrams(column: Column, spec: NgramSpec) -> NgramCounts:
         >>> vocabulary.n_features  # to, be, or, not, and "to be", "be or", "or not", "not to"
         8
     """
-    size = int(column.offsets[-1]) - int(column.offsets[0])
-    blocks = column.blocks(max(1, -(-size // n_threads()))) or [(0, 0)]
-    shards = run_blocks(lambda a, b: Counter(spec).count(Column(column.data, column.offsets[a : b + 1])), blocks)
+    blocks = column.blocks(min(_SHARD_BYTES, max(1, -(-column.size // n_threads())))) or [(0, 0)]
+
+    def count(start: int, stop: int) -> tuple[Counts, Counts]:
+        part = Column(column.data, column.offsets[start : stop + 1])
+        return Counter(spec, size=part.size).count(part)
+
+    shards = run_blocks(count, blocks)
     return NgramCounts(spec, column.rows, (_join(shards, 0), _join(shards, 1)), shards)
 
 
