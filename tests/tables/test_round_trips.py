@@ -212,6 +212,8 @@ def test_the_same_table_gives_the_same_bytes(tmp_path, name):
     table = table_of([("a", "b"), ("c", "d")])
     first = written(tmp_path / name, table).read_bytes()
     assert written(tmp_path / name, table, force=True).read_bytes() == first
+    if name.endswith(".gz"):
+        assert first[4:8] == b"\0\0\0\0"  # no time
 
 
 def test_gzip_of_several_members_is_read_to_the_end(tmp_path):
@@ -239,3 +241,10 @@ def test_a_file_address_is_read(tmp_path):
 def test_a_record_that_ended_long_ago_is_found():
     assert last_record_end(b'a,"b"\n"' + b"x\n" * 100_000, ",") == (6, True)
     assert last_record_end(b'a,"b"\nc', ",") == (6, False)
+
+
+@pytest.mark.parametrize("ending", TEXT_FORMATS)
+def test_every_control_character_comes_back(tmp_path, ending):
+    characters = [chr(code) for code in range(0x300)]
+    rows = [(character, "".join(characters)) for character in characters]
+    assert read_table(written(tmp_path / f"a.{ending}", table_of(rows))).equals(table_of(rows))
