@@ -1,0 +1,188 @@
+"""Drawings for the page, as SVG in the text: bars around zero, a reliability diagram, a line over time.
+
+The colours are the page's style sheet's; every drawing has a title and a description for those who cannot see it.
+Widths are those of a phone, so that letters keep their size there.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logitkit.report.evaluation import ReliabilityBin
+from logitkit.report.page_facts import wilson_interval
+from logitkit.report.page_markup import Html, element, join, number
+
+__all__ = ["Bar", "draw_bars", "draw_line", "draw_reliability", "shorten"]
+
+_WIDTH = 340
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: its name, how long, what is written at its end, and whether it is the chosen one."""
+
+    name: str
+    value: float
+    text: str
+    chosen: bool
+
+
+def shorten(text: str, width: int = 34) -> str:
+    """Cut a text that is wider than `width` letters; wide characters count twice.
+
+    Example:
+        >>> from logitkit.report.page_svg import shorten
+        >>> shorten("Technology", 6), shorten("科学技术", 6)
+        ('Techn…', '科学…')
+    """
+    used, kept = 0, ""
+    for char in text:
+        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if used > width:
+            while kept and sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in kept) >= width:
+                kept = kept[:-1]
+            return kept + "…"
+        kept += char
+    return text
+
+
+def _svg(ident: str, width: float, height: float, title: str, description: str, parts: Sequence[str]) -> Html:
+    heads = element("title", title, id=f"{ident}-t"), element("desc", description, id=f"{ident}-d")
+    return element(
+        "svg", *heads, *parts, viewBox=f"0 0 {width:g} {height:g}", role="img",
+        aria_labelledby=f"{ident}-t", aria_describedby=f"{ident}-d",
+    )  # fmt: skip
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
+    return Html(f'<line class="{class_}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
+
+
+def _text(x: float, y: float, text: str, class_: str = "", turn: int = 0) -> Html:
+    turned = f"rotate({turn} {x:.1f} {y:.1f})" if turn else None
+    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", class_=class_ or None, transform=turned)
+
+
+def draw_bars(ident: str, title: str, description: str, bars: Sequence[Bar], top: float | None = None) -> Html:
+    """Return bars from zero: to the left if negative, to the right if positive; infinite ones run to the edge.
+
+    Args:
+        ident: prefix of ids.
+        title: what is drawn.
+        description: the same in words.
+        bars: from top to bottom.
+        top: the value at the right edge; the largest if None.
+
+    Example:
+        >>> from logitkit.report.page_svg import Bar, draw_bars
+        >>> draw_bars("b", "Logits", "A: 2", [Bar("A", 2.0, "2.00", True)]).startswith('<svg viewBox="0 0 340 46"')
+        True
+    """
+    finite = [bar.value for bar in bars if math.isfinite(bar.value)]
+    right = max([0.0, *finite] if top is None else [top])
+    left = min([0.0, *finite])
+    infinite = [bar.value for bar in bars if math.isinf(bar.value)]
+    span = right - left or 1.0
+    right += span * (any(value > 0.0 for value in infinite) or not span)
+    left -= span * any(value < 0.0 for value in infinite)
+    margin_left = 52.0 if left < 0.0 else 1.0
+    margin_right = 52.0 if right > 0.0 else 1.0
+    scale = (_WIDTH - margin_left - margin_right) / ((right - left) or 1.0)
+    zero = margin_left - left * scale
+    height = 46.0 * len(bars)
+    parts: list[str] = []
+    for i, bar in enumerate(bars):
+        y = 46.0 * i
+        value = 0.0 if math.isnan(bar.value) else max(left, min(right, bar.value))
+        length = abs(value) * scale
+        mark = "chosen" if bar.chosen else ""
+        start = zero - length if value < 0.0 else zero
+        parts.append(_text(0.0, y + 13.0, shorten(bar.name), f"name {mark}".strip()))
+        parts.append(
+            Html(f'<rect class="bar {mark}" x="{start:.1f}" y="{y + 20:.1f}" width="{length:.1f}" height="15"/>')
+        )
+        end = start - 6.0 if bar.value < 0.0 else start + length + 6.0
+        parts.append(_text(end, y + 32.0, bar.text, f"{'end' if bar.value < 0.0 else ''} {mark}".strip()))
+    parts.append(_line(zero, 17.0, zero, height - 8.0, "zero"))
+    return _svg(ident, _WIDTH, height, title, description, parts)
+
+
+def draw_reliability(
+    ident: str, title: str, description: str, bins: Sequence[ReliabilityBin], mark: float | None,
+    axes: tuple[str, str, str],
+) -> Html:  # fmt: skip
+    """Return the reliability diagram: share of right rows against confidence, 95 % intervals, and counts below.
+
+    Args:
+        ident: prefix of ids.
+        title: what is drawn.
+        description: the same in words.
+        bins: those with rows are drawn.
+        mark: a confidence whose bin gets a ring.
+        axes: words for confidence, share of right rows, and number of rows.
+    """
+    left, top, size, strip = 36.0, 22.0, 290.0, 46.0
+    bottom = top + size
+    base = bottom + 66.0 + strip
+    parts: list[str] = [_text(0.0, 10.0, axes[1])]
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        at = size * tick
+        parts.append(_line(left, bottom - at, left + size, bottom - at, "grid"))
+        parts.append(_text(left - 6.0, bottom - at + 4.0, f"{100 * tick:.0f}", "end"))
+        parts.append(_text(left + at, bottom + 16.0, f"{100 * tick:.0f}", "middle"))
+    parts.append(_line(left, bottom, left + size, top, "diagonal"))
+    parts.append(_text(left + size, bottom + 31.0, axes[0], "end"))
+    parts.append(_text(0.0, base + 14.0, axes[2]))
+    parts.append(_line(left, base, left + size, base, "zero"))
+    largest = max([one.count for one in bins] or [0])
+    width = size / max(1, len(bins))
+    dots: list[str] = []
+    for one in bins:
+        if not one.count or one.mean_confidence is None or one.accuracy is None:
+            continue
+        x, y = left + size * one.mean_confidence, bottom - size * one.accuracy
+        low, high = wilson_interval(one.accuracy * one.count, one.count)
+        dots.append(_line(x, bottom - size * low, x, bottom - size * high, "whisker"))
+        here = mark is not None and one.lower < mark <= one.upper
+        if here:
+            dots.append(Html(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="9"/>'))
+        dots.append(Html(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'))
+        tall = max(1.0, strip * one.count / largest)
+        start = left + size * one.lower
+        parts.append(
+            Html(
+                f'<rect class="bar {"chosen" if here else ""}" x="{start + 1:.1f}" y="{base - tall:.1f}" '
+                f'width="{width - 2:.1f}" height="{tall:.1f}"/>'
+            )
+        )
+        parts.append(_text(start + width / 2 + 4.0, base - tall - 4.0, f"{one.count:,}", "count", -90))
+    return _svg(ident, _WIDTH, base + 20.0, title, description, [*parts, *dots])
+
+
+def draw_line(
+    ident: str, title: str, description: str, xs: Sequence[float], ys: Sequence[float], digits: int = 2
+) -> Html:
+    """Return a line from zero up, its first and last value written beside it; what is not finite is left out."""
+    points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(x) and math.isfinite(y)]
+    width, left, right, top, bottom = 300.0, 8.0, 248.0, 22.0, 112.0
+    highest = max([y for _, y in points] or [1.0]) or 1.0
+    furthest = max([x for x, _ in points] or [1.0]) or 1.0
+    parts: list[str] = [_line(left, bottom, right, bottom, "zero"), _text(left, bottom + 16.0, "0")]
+    parts.append(_text(right, bottom + 16.0, f"{furthest:g}", "middle"))
+    places = [(left + (right - left) * x / furthest, bottom - (bottom - top) * y / highest) for x, y in points]
+    if places:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(Html(f'<polyline class="course" points="{path}"/>'))
+        (x0, y0), (x1, y1) = places[0], places[-1]
+        parts.append(
+            _text(x0 + 7.0 if y0 <= y1 else x0, y0 + 2.0 if y0 <= y1 else y0 - 8.0, number(points[0][1], digits))
+        )
+        parts += [
+            Html(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>') for x, y in places[:: len(places) - 1 or 1]
+        ]
+        if len(places) > 1:
+            parts.append(_text(x1 + 8.0, y1 + 4.0, number(points[-1][1], digits), "chosen"))
+    return _svg(ident, width, 132.0, title, description, [join(parts)])
