@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from logitkit.text import NgramSpec
 
 __all__ = [
-    *("Decision", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions", "__version__", "load", "ops", "trust"),
-]
+    "Decision", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions", "__version__", "load", "ops", "trust",
+]  # fmt: skip
 
 _HOMES = {
     "Decision": "logitkit.decision",

@@ -33,6 +33,7 @@ Progress = Callable[[str, float], None]
 """Called with what is being done ("counting", "choosing", "training", "calibrating") and the fraction done."""
 
 _KIND = "text-classifier"
+_AGAIN = "fetch the file again or train the model again"
 _BLOCK_BYTES = 1 << 18
 
 
@@ -95,7 +96,7 @@ class TextClassifier:
             itself, fitted.
 
         Raises:
-            InputError: if a text or label is null or of the wrong type, their numbers differ, or there is one class only.
+            InputError: if a text or label is null or of the wrong type, their numbers differ, or there is one class.
             OptionError: if `class_weights` names a class that no text has.
         """
         progress = progress or (lambda _stage, _fraction: None)
@@ -119,6 +120,7 @@ class TextClassifier:
         ngrams = options.ngrams or default_ngrams(column)
         progress("counting", 0.0)
         counts = count_ngrams(column, ngrams)
+        weights = weights / weights.max()  # so that no sum overflows
         row_weights = (weights / weights.mean()).astype(np.float32)
         group_indices = None if group_array is None else encode_labels(group_array)[1]
         examples = Examples(counts, indices, row_weights, len(names), group_indices)
@@ -174,7 +176,7 @@ class TextClassifier:
         if wanted is None:
             return np.ones(len(names))
         if isinstance(wanted, str):
-            return counts.sum() / (len(names) * counts)
+            return np.asarray(counts.sum() / (len(names) * counts), np.float64)
         unknown = sorted(set(wanted) - set(names))
         if unknown:
             raise OptionError(
@@ -274,7 +276,7 @@ class TextClassifier:
             NotFittedError: before `fit` or `load`.
         """
         self._fitted()
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "weights": self.layer.weights,
             "bias": self.layer.bias,
             "word_hashes": self.vocabulary.word_hashes,
@@ -282,7 +284,7 @@ class TextClassifier:
             "idf": self.vocabulary.idf,
         }
         spec = self.vocabulary.spec
-        manifest = {
+        manifest: dict[str, Any] = {
             "kind": _KIND,
             "class_names": list(self.class_names),
             "hash_version": HASH_VERSION,
@@ -314,17 +316,24 @@ class TextClassifier:
         model = cls()
         try:
             model._restore(tensors, manifest)
-        except (KeyError, TypeError, ValueError, AttributeError, OptionError) as error:
-            raise ModelFileError(f"{path} is not a consistent model ({error}): train or copy it again.") from error
+        except KeyError as error:
+            raise ModelFileError(f"{path} is not a consistent model: it lacks {error}; {_AGAIN}.") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            said = str(error).rstrip(".")
+            raise ModelFileError(f"{path} is not a consistent model: {said}; {_AGAIN}.") from error
         return model
 
     def _restore(self, tensors: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> None:
         names = manifest["class_names"]
-        if len(names) < 2 or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+        if not (
+            isinstance(names, list)
+            and all(isinstance(name, str) for name in names)
+            and 2 <= len(set(names)) == len(names)
+        ):
             raise ValueError("class_names must be at least two different names")
         shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
-        F, C = len(tensors["idf"]), len(names)
-        n_words, n_chars = len(tensors["word_hashes"]), len(tensors["char_hashes"])
+        F, C = tensors["idf"].size, len(names)
+        n_words, n_chars = tensors["word_hashes"].size, tensors["char_hashes"].size
         expected: dict[str, tuple[Any, tuple[int, ...]]] = {
             "weights": (np.dtype(np.float32), (F, C)),
             "bias": (np.dtype(np.float32), (C,)),
@@ -337,13 +346,18 @@ class TextClassifier:
         if not all(np.isfinite(tensors[name]).all() for name in ("weights", "bias", "idf")):
             raise ValueError("a weight is not finite")
         ngrams = manifest["ngrams"]
-        spec = NgramSpec(tuple(ngrams["words"]), tuple(ngrams["chars"]), tuple(ngrams["ideographs"]))
+        orders = [ngrams[kind] for kind in ("words", "chars", "ideographs")]
+        if not all(isinstance(pair, list) and [type(order) for order in pair] == [int, int] for pair in orders):
+            raise ValueError("ngrams must be pairs of integers")
+        spec = NgramSpec(*map(tuple, orders))
         self.class_names = tuple(names)
         self.vocabulary = Vocabulary(spec, tensors["word_hashes"], tensors["char_hashes"], tensors["idf"])
         self.layer = LinearModel(tensors["weights"], tensors["bias"])
         self.temperature = check_temperature(manifest["temperature"], "load")
         self.threshold = check_fraction(manifest["threshold"], "threshold", "load")
         self.record = TrainingRecord.from_json(manifest["training"])
+        if len(self.record.class_counts) != C:
+            raise ValueError(f"it has {C} classes and counts of {len(self.record.class_counts)}")
 
 
 def load(path: str | os.PathLike[str]) -> TextClassifier:
@@ -353,7 +367,7 @@ def load(path: str | os.PathLike[str]) -> TextClassifier:
         >>> import logitkit
         >>> logitkit.load("missing.logitkit")
         Traceback (most recent call last):
-        logitkit.errors.InputError: missing.logitkit does not exist; check the path.
+        logitkit.errors.InputError: missing.logitkit does not exist; check the path of the model file.
     """
     return TextClassifier.load(path)
 

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from logitkit.errors import InputError, OptionError
 from logitkit.model.linear import LinearModel
 from logitkit.text import Vocabulary, as_column
 
 __all__ = ["Explanation", "explain"]
+
+_MAX_BYTES = 10_000_000  # some 2 GB and 10 s: beyond it, nobody reads what each token adds
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,13 @@ class Explanation:
         """Return the `k` tokens that moved the logit of one class most, up or down, the strongest first.
 
         Repeated tokens are added up.
+
+        Raises:
+            OptionError: if there is no such class.
         """
+        if class_name not in self.class_names:
+            names = ", ".join(map(repr, self.class_names[:12])) + (", …" if len(self.class_names) > 12 else "")
+            raise OptionError(f"There is no class {class_name!r:.50}; the classes are {names}.")
         column = self.class_names.index(class_name)
         sums: dict[str, float] = {}
         for token, value in zip(self.tokens, self.contributions[:, column].tolist(), strict=True):
@@ -76,7 +85,7 @@ def explain(
         temperature: passed on.
 
     Raises:
-        InputError: if `text` is not a string.
+        InputError: if `text` is not a string, or has more than 10 million bytes.
 
     Example:
         >>> from logitkit import TextClassifier
@@ -86,6 +95,11 @@ def explain(
         'chip'
     """
     column = as_column([text])
+    size = int(column.offsets[-1]) - int(column.offsets[0])
+    if size > _MAX_BYTES:
+        raise InputError(
+            f"A text of up to {_MAX_BYTES:,} bytes can be explained word by word; this one has {size:,}: cut it."
+        )
     features = vocabulary.transform(column)
     found = vocabulary.occurrences(column)
     # Only the text's own features matter: `place` is where each occurrence's feature stands among them.

@@ -1,10 +1,14 @@
 """The command line: parse, call, print. One command a file.
 
-Results go to the standard output, progress and words to the standard error. Exit codes: 0 done, 1 failed, 2 wrong input.
+Results go to the standard output, progress and words to the standard error.
+Exit codes: 0 done, 1 failed, 2 wrong input.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 
 import typer
@@ -14,6 +18,8 @@ from logitkit.cli.console import say
 from logitkit.errors import LogitkitError, OutputError
 
 __all__ = ["app", "main"]
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="logitkit",
@@ -36,7 +42,7 @@ app.command(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from logitkit import __version__
+        from logitkit._version import __version__
 
         typer.echo(f"logitkit {__version__}")
         raise typer.Exit
@@ -54,23 +60,52 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error is one sentence, with a traceback only after `--debug`."""
-    debug = "--debug" in sys.argv
-    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    words = sys.argv[1:]
+    options = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in options
+    sys.argv[1:] = [word for word in options if word != "--debug"] + words[len(options) :]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is no reason to fail
     try:
-        app()
-    except LogitkitError as error:
-        if debug:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            say("[bold red]Stopped[/] by Ctrl-C; no half-written file is left.")
+        raise
+    except Exception as error:
+        _close_output()
+        if debug and not isinstance(error, BrokenPipeError):
             raise
-        say(f"[bold red]Error:[/] {{}}", str(error))
-        raise SystemExit(1 if isinstance(error, OutputError) else 2) from None
-    except MemoryError:
-        if debug:
-            raise
-        say("[bold red]Error:[/] {}", "There is not enough memory for this; pass less data at a time.")
-        raise SystemExit(1) from None
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, as `head` does: nothing more to say
-        raise SystemExit(1) from None
+        raise SystemExit(_explain(error)) from None
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one sentence, and return the exit code."""
+    sentence, code = str(error), 1
+    if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as `head` does: nothing more to say
+        return code
+    if isinstance(error, LogitkitError):
+        code = 1 if isinstance(error, OutputError) else 2
+    elif isinstance(error, MemoryError):
+        sentence = "There is not enough memory for this; pass less data at a time."
+    elif isinstance(error, OSError):
+        sentence = f"The system refused a read or a write: {(error.strerror or str(error)).lower()}."
+    else:
+        sentence = (
+            f"logitkit has failed ({type(error).__name__}: {error}); this is a fault of its own: "
+            "run it again with --debug and report what it prints."
+        )
+    say("[bold red]Error:[/] {}", " ".join(sentence.split()))
+    return code
+
+
+def _close_output() -> None:
+    """Let what is still buffered for the standard output go nowhere, so that the end of the process says nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from logitkit.cli.console import print_json, say, show, stage_progress
 
 
 def demo(
-    out: Annotated[str, typer.Option(help="The folder for the model, news.logitkit, the page and the report.")] = "logitkit-demo",
+    out: Annotated[
+        str, typer.Option(help="The folder for the model, news.logitkit, the page and the report.")
+    ] = "logitkit-demo",
     seed: Annotated[int, typer.Option(help="Of the split of the articles and of the training.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier demo.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, print_json, say, show
+from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, print_json, rows_at_once, say, show
 
 
 def evaluate(
@@ -33,7 +33,7 @@ def evaluate(
     with byte_progress("evaluating") as progress, bad_rows(on_bad_row, "logitkit-evaluate", force) as bad:
         reader = read_batches(
             data, columns=[text, label], strings=[text, label], required=[text, label], format=format,
-            bad_rows=bad, progress=progress,
+            bad_rows=bad, progress=progress, batch_rows=rows_at_once(len(classifier.class_names)),
         )  # fmt: skip
         with reader:
             for batch in reader:

@@ -13,7 +13,9 @@ from logitkit.cli.console import print_json, show
 def explain(
     model: Annotated[str, typer.Argument(help="The model file.")],
     text: Annotated[str, typer.Argument(help="The text; - reads it from the pipe.")],
-    class_name: Annotated[str | None, typer.Option("--class", help="Explain this class; the arg max if not given.")] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Explain this class; the arg max if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what every word adds to the logits, and how the logits become a decision.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, say
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, check_output, rows_at_once, say
 
 
 def predict(
@@ -18,7 +15,9 @@ def predict(
     data: Annotated[str, typer.Argument(help="A table with texts: CSV, TSV, JSON Lines, Parquet, Arrow; - is a pipe.")],
     output: Annotated[str, typer.Option("-o", "--output", help="The table to write; - is a pipe.")] = "-",
     text: Annotated[str, typer.Option(help="The column that holds the texts.")] = "text",
-    labels_only: Annotated[bool, typer.Option("--labels-only", help="Only the label: the arg max, no softmax.")] = False,
+    labels_only: Annotated[
+        bool, typer.Option("--labels-only", help="Only the label: the arg max, no softmax.")
+    ] = False,
     logits: Annotated[bool, typer.Option("--logits", help="Add the raw logits of all classes.")] = False,
     probs: Annotated[bool, typer.Option("--probs", help="Add the probabilities of all classes.")] = False,
     top_k: Annotated[int | None, typer.Option(help="Add the k most probable classes.")] = None,
@@ -35,18 +34,19 @@ def predict(
     Example: logitkit predict news.logitkit new.csv -o answers.csv --threshold 0.8
     """
     from logitkit.classifier import TextClassifier
-    from logitkit.files import check_output_path
     from logitkit.report.columns import OutputColumns
     from logitkit.tables import open_writer, read_batches
 
-    if output != "-":
-        check_output_path(output, force=force)
+    check_output(output, model, data, force=force)
     classifier = TextClassifier.load(model)
     started = time.perf_counter()
     rows = 0
     bad = bad_rows(on_bad_row, output, force)
     with byte_progress("predicting") as progress, bad:
-        reader = read_batches(data, strings=[text], required=[text], format=format, bad_rows=bad, progress=progress)
+        reader = read_batches(
+            data, strings=[text], required=[text], format=format, bad_rows=bad, progress=progress,
+            batch_rows=rows_at_once(len(classifier.class_names)),
+        )  # fmt: skip
         with reader:
             columns = OutputColumns(
                 classifier, reader.schema.names, labels_only=labels_only, logits=logits, probs=probs, top_k=top_k,
@@ -62,4 +62,10 @@ def predict(
     if bad.count:
         say("{} rows could not be used; they are in {}.", f"{bad.count:,}", str(bad.side_path))
     if output != "-":
-        say("{} rows in {} s ({} a second); they are in {}.", f"{rows:,}", f"{seconds:.2f}", f"{rows / seconds:,.0f}", output)
+        say(
+            "{} rows in {} s ({} a second); they are in {}.",
+            f"{rows:,}",
+            f"{seconds:.2f}",
+            f"{rows / seconds:,.0f}",
+            output,
+        )

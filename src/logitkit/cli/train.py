@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, print_json, say, show, stage_progress
+from logitkit.cli.console import (
+    BAD_ROW_HELP,
+    bad_rows,
+    byte_progress,
+    check_output,
+    print_json,
+    say,
+    show,
+    stage_progress,
+)  # fmt: skip
+from logitkit.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 def train(
@@ -16,8 +30,12 @@ def train(
     text: Annotated[str, typer.Option(help="The column that holds the texts.")] = "text",
     label: Annotated[str, typer.Option(help="The column that holds the labels.")] = "label",
     weight: Annotated[str | None, typer.Option(help="A column that says how much each text counts.")] = None,
-    group: Annotated[str | None, typer.Option(help="A column; its equal texts stay on one side of held-out splits.")] = None,
-    balanced: Annotated[bool, typer.Option("--balanced", help="Let rare classes count as much as frequent ones.")] = False,
+    group: Annotated[
+        str | None, typer.Option(help="A column; its equal texts stay on one side of held-out splits.")
+    ] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Let rare classes count as much as frequent ones.")
+    ] = False,
     l2: Annotated[float | None, typer.Option(help="Regularisation; chosen on held-out texts if not given.")] = None,
     label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes alike.")] = 0.0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts; by their number if not given.")] = None,
@@ -32,7 +50,6 @@ def train(
 
     Example: logitkit train news.csv --text text --label label -o news.logitkit
     """
-    from logitkit.files import check_output_path
     from logitkit.model.options import TrainOptions
     from logitkit.report.training import render_training
     from logitkit.tables import read_table
@@ -45,7 +62,9 @@ def train(
         patience=patience,
         seed=seed,
     )
-    check_output_path(output, force=force)
+    if output == "-":
+        raise OutputError("A model does not go into a pipe; name a file, such as -o news.logitkit.")
+    check_output(output, data, force=force)
     columns = [column for column in (text, label, weight, group) if column is not None]
     strings = [column for column in (text, label, group) if column is not None]
     with byte_progress("reading") as progress, bad_rows(on_bad_row, output, force) as bad:
@@ -55,14 +74,13 @@ def train(
     if bad.count:
         say("{} rows could not be used; they are in {}.", f"{bad.count:,}", str(bad.side_path))
     from logitkit.classifier import TextClassifier
-    from logitkit.tables.numbers import as_numbers
 
     started = time.perf_counter()
     with stage_progress() as stages:
         model = TextClassifier(options).fit(
             table.column(text),
             table.column(label),
-            sample_weights=None if weight is None else as_numbers(table.column(weight), weight, data),
+            sample_weights=None if weight is None else _weights(table.column(weight), weight, data),
             groups=None if group is None else table.column(group),
             progress=stages,
         )
@@ -77,3 +95,14 @@ def train(
     else:
         show(render_training(model.record, model.class_names, model.temperature))
         say("Trained on {} texts in {} s; the model is in {}.", f"{model.record.rows:,}", f"{seconds:.2f}", output)
+
+
+def _weights(column: pa.ChunkedArray, name: str, file: str) -> NDArray[Any]:
+    """Return the column of weights as numbers, once all are finite and none is negative."""
+    from logitkit.tables.numbers import as_numbers
+
+    weights = as_numbers(column, name, file)
+    for row, value in enumerate(weights.tolist(), start=1):
+        if not 0.0 <= value < float("inf"):
+            raise InputError(f"{file}, row {row}, column {name!r} must be finite and at least 0; got {value:g}.")
+    return weights

@@ -100,7 +100,7 @@ def train_rows(
         totals_out[1] += row_weights[row] * math.sqrt(square * squares[row])
         # A step beyond this overshoots, however much the row counts: ½ ‖x‖² bounds the curvature of cross-entropy.
         stride = min(step * row_weights[row], 4.0 / max(squares[row], 1e-6))
-        scale[0] *= 1.0 - step * l2
+        scale[0] /= 1.0 + step * l2  # the step of ½ l2 ‖W‖² taken implicitly: it never overshoots, however strong
         factor = np.float32(-stride / scale[0])
         for i in range(start, stop):
             gain, w0 = factor * x[i], np.int64(ix[i]) * C

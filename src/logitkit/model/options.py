@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from logitkit.checks import check_count, check_fraction, option_error
+from logitkit.checks import check_count, check_fraction, check_temperature, option_error
 from logitkit.text import Column, NgramSpec
 
 __all__ = ["TrainOptions", "default_ngrams"]
@@ -48,7 +48,7 @@ class TrainOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.l2 is not None and not 0.0 < self.l2 < 1.0:
+        if self.l2 is not None and not 0.0 < check_fraction(self.l2, "l2", "TrainOptions") < 1.0:
             raise option_error("l2", "TrainOptions", "above 0 and below 1", self.l2)
         if check_fraction(self.label_smoothing, "label_smoothing", "TrainOptions") == 1.0:
             raise option_error("label_smoothing", "TrainOptions", "below 1", self.label_smoothing)
@@ -63,8 +63,7 @@ class TrainOptions:
                 )
         else:
             for name, weight in (self.class_weights or {}).items():
-                if not 0.0 < weight < float("inf"):
-                    raise option_error("class_weights", "TrainOptions", "above 0 and finite", {name: weight})
+                check_temperature(weight, "TrainOptions", f"class_weights[{name!r}]")
 
 
 def default_ngrams(column: Column) -> NgramSpec:

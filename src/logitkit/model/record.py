@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from logitkit.trust.metrics import accuracy, expected_calibration_error, log_los
 from logitkit.trust.temperature import fit_temperature
 
 __all__ = ["HeldOut", "TrainingRecord", "judge_calibration"]
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,38 @@ class TrainingRecord:
             TypeError, KeyError or ValueError: if it is not one.
         """
         held_out = record["held_out"]
-        return cls(
-            **{name: record[name] for name in ("rows", "features", "rare", "l2", "label_smoothing", "epochs", "seed")},
-            class_counts=tuple(int(count) for count in record["class_counts"]),
-            trials=tuple(Trial(**trial) for trial in record["trials"]),
-            held_out=None if held_out is None else HeldOut(**held_out),
-            steps=tuple(TrainingStep(**step) for step in record["steps"]),
-            warnings=tuple(str(warning) for warning in record["warnings"]),
+        lists = ("class_counts", "trials", "steps", "warnings")
+        if not all(isinstance(record[name], list) for name in lists):
+            raise TypeError(f"{', '.join(lists)} must be lists")
+        return _made(
+            cls,
+            {
+                **record,
+                "class_counts": tuple(record["class_counts"]),
+                "trials": tuple(_made(Trial, trial) for trial in record["trials"]),
+                "held_out": None if held_out is None else _made(HeldOut, held_out),
+                "steps": tuple(_made(TrainingStep, step) for step in record["steps"]),
+                "warnings": tuple(record["warnings"]),
+            },
         )
+
+
+def _made(kind: type[R], values: dict[str, Any]) -> R:
+    """Return a record of this kind, once every field is there and what the kind says."""
+    for name, hint in get_type_hints(kind).items():
+        if not _is(values[name], hint):
+            raise TypeError(f"{name} of its {kind.__name__} is {values[name]!r:.40}")
+    return kind(**values)
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Say whether a value that came from JSON is what an annotation promises; a whole number is a float too."""
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_is(item, get_args(hint)[0]) for item in value)
+    kinds = get_args(hint) or (hint,)
+    if type(value) is float and not math.isfinite(value):
+        return False
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def judge_calibration(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> HeldOut | None:

@@ -1,14 +1,15 @@
-"""What held-out data decides: how strongly to regularise, whether rare n-grams help, when to stop, and the temperature.
+"""What held-out data decides: how strongly to regularise, whether rare n-grams help, when to stop, the temperature.
 
-The rows are dealt into five stratified folds. Layers are trained without a fold and judged on it: on one fold where that
-is a thousand rows, on up to five where there are fewer. The judge is the log loss at the best temperature, so that the
-choice is of what the logits know, not of how loudly they say it. The logits of the chosen layer on the rows that its
-weights and its vocabulary did not see are kept: calibration is fitted on them.
+The rows are dealt into five stratified folds. Layers are trained without a fold and judged on it: on one fold where
+that is a thousand rows, on up to five where there are fewer. The judge is the log loss at the best temperature, so that
+the choice is of what the logits know, not of how loudly they say it. The logits of the chosen layer on the rows that
+its weights and its vocabulary did not see are kept: calibration is fitted on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,7 +149,7 @@ def _loss(result: tuple[Trial, NDArray[np.float32]]) -> float:
 
 
 class _Bench:
-    """Runs trials on the same held-out rows, all threads at once; each trial is serial, so nothing depends on how many."""
+    """Runs trials on the same held-out rows, all threads at once; each is serial, so nothing depends on how many."""
 
     def __init__(
         self, examples: Examples, solver: Solver, held: list[NDArray[np.int64]], patience: int,
@@ -157,11 +158,13 @@ class _Bench:
         self._examples, self._solver, self._held, self._patience = examples, solver, held, patience
         self._features: dict[tuple[bool, int], Features] = {}
         self._progress, self._done, self._planned = progress, 0, 2 * rounds * len(held)
+        self._stopped = False
 
     def run(self, trials: list[Trial]) -> list[tuple[Trial, NDArray[np.float32]]]:
         """Return each trial with its epochs and log loss filled in, and its logits on the held-out rows."""
         jobs = [(trial, fold) for trial in trials for fold in range(len(self._held))]
-        runs = run_blocks(lambda i, _: self._train(*jobs[i]), [(i, i + 1) for i in range(len(jobs))])
+        with self._stop_on_error():
+            runs = run_blocks(lambda i, _: self._train(*jobs[i]), [(i, i + 1) for i in range(len(jobs))])
         rows = np.concatenate(self._held)
         results = []
         for trial in trials:
@@ -171,6 +174,15 @@ class _Bench:
             loss = _calibrated_loss(logits, self._examples.labels[rows], self._examples.row_weights[rows])
             results.append((replace(trial, epochs=epochs, log_loss=loss), logits))
         return results
+
+    @contextmanager
+    def _stop_on_error(self) -> Iterator[None]:
+        """After an error or Ctrl-C in one thread, let the trials of the others end with the pass that they are in."""
+        try:
+            yield
+        except BaseException:
+            self._stopped = True
+            raise
 
     def forget(self, rare: bool) -> None:
         """Drop the features that no further trial needs."""
@@ -198,12 +210,14 @@ class _Bench:
                 # The layer changes in place: it is copied only if training may go on and spoil it.
                 kept = layer if epoch == self._solver.epochs else LinearModel(layer.weights.copy(), layer.bias.copy())
                 best = (epoch, kept)
-            return epoch - best[0] < self._patience or best[1] is None
+            return not self._stopped and (epoch - best[0] < self._patience or best[1] is None)
 
         solver = replace(self._solver, l2=trial.l2)
-        layer, _ = train_linear(
-            features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver, judge
-        )
+        with self._stop_on_error():
+            layer, _ = train_linear(
+                features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver,
+                judge,
+            )  # fmt: skip
         self._done += 1
         self._progress(min(1.0, self._done / self._planned))
         return best[0], (best[1] or layer).logits(features, rows)

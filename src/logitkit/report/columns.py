@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from logitkit.checks import check_count
+from logitkit.checks import check_count, check_fraction
 from logitkit.classifier import TextClassifier, agree
 from logitkit.decision import Reason
 from logitkit.errors import OptionError
@@ -48,6 +48,8 @@ class OutputColumns:
             raise OptionError(
                 "--labels-only gives the label alone; leave out --logits, --probs, --top-k and --threshold."
             )
+        if threshold is not None:
+            check_fraction(threshold, "threshold", "predict")
         names = pa.string()
         fields = [pa.field("label", names)]
         if not labels_only:

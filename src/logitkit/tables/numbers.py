@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from logitkit.errors import InputError
@@ -33,5 +33,5 @@ def as_numbers(column: pa.ChunkedArray, name: str, file: str) -> NDArray[Any]:
                 float(value)
             except (TypeError, ValueError):
                 raise InputError(f"{file}, row {row}, column {name!r} must be a number; got {value!r:.40}.") from None
-        numbers = pc.cast(pc.utf8_trim_whitespace(column), pa.float64()).to_numpy()
+        numbers = np.array([float(value) for value in column.to_pylist()])
     return numbers
