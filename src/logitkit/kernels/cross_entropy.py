@@ -12,7 +12,7 @@ from typing import Any
 
 from logitkit.kernels import jit
 from logitkit.kernels.exp import largest
-from logitkit.kernels.softmax import FEW, LANES, Scratch, exp_row, exp_tile, log_sum_of_exps, log_sum_row
+from logitkit.kernels.exp_rows import FEW, LANES, Scratch, exp_row, exp_tile, log_sum_of_exps, log_sum_row
 
 __all__ = ["cross_entropy_block", "cross_entropy_row", "soft_cross_entropy_block"]
 

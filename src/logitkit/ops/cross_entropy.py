@@ -11,7 +11,7 @@ from logitkit.checks import as_labels, as_logits, as_out, as_weights, check_choi
 from logitkit.errors import OptionError
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.cross_entropy import cross_entropy_block, soft_cross_entropy_block
-from logitkit.kernels.softmax import scratch_for
+from logitkit.kernels.exp_rows import scratch_for
 from logitkit.ops._rows import Array, block_rows, is_plain, to_block
 
 __all__ = ["cross_entropy"]
