@@ -171,14 +171,10 @@ class NgramCounts:
             fit_rows: `[N]`; the rows to learn from, all if None. To the others, an n-gram that only they have is unknown.
         """
         chosen = np.ones(self.rows, np.bool_) if fit_rows is None else fit_rows
-        starts = self._starts()
         kept, hashes, idf = [], [], []
         n_features = 0
         for view in (0, 1):
-            documents = np.zeros(len(self.hashes[view]), np.int32)
-            for start, shard in zip(starts, self.shards, strict=False):
-                counts = shard[view]
-                count_documents(counts.numbers, counts.indptr, chosen[start:], documents)
+            documents = self._documents(view, chosen)
             keep = np.flatnonzero(documents >= (1 if rare else 2))
             feature_of = np.full(len(documents), -1, np.int32)
             feature_of[keep] = np.arange(n_features, n_features + len(keep), dtype=np.int32)
@@ -189,8 +185,20 @@ class NgramCounts:
         vocabulary = Vocabulary(self.spec, hashes[0], hashes[1], np.concatenate(idf).astype(np.float32))
         return vocabulary, _weigh(self.shards, (kept[0], kept[1]), vocabulary.idf)
 
-    def _starts(self) -> list[int]:
-        return [0, *np.cumsum([len(words.indptr) - 1 for words, _ in self.shards]).tolist()]
+    def _documents(self, view: int, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Return in how many of the chosen rows each of one view's n-grams is."""
+        starts = _starts(self.shards)
+
+        def count(i: int, _: int) -> NDArray[np.int32]:
+            counts = self.shards[i][view]
+            documents = np.zeros(len(self.hashes[view]), np.int32)
+            count_documents(counts.numbers, counts.indptr, chosen[starts[i] : starts[i + 1]], documents)
+            return documents
+
+        first, *others = run_blocks(count, [(i, i + 1) for i in range(len(self.shards))])
+        for documents in others:
+            first += documents
+        return first
 
 
 def count_ngrams(column: Column, spec: NgramSpec) -> NgramCounts:
@@ -229,11 +237,16 @@ def _join(shards: list[tuple[Counts, Counts]], view: int) -> NDArray[np.uint64]:
     return table.hashes[: table.size[0]].copy()
 
 
+def _starts(shards: list[tuple[Counts, Counts]]) -> NDArray[np.int64]:
+    """Return where each shard's rows begin, and where the last one's end."""
+    return np.cumsum([0, *(len(words.indptr) - 1 for words, _ in shards)])
+
+
 def _weigh(
     shards: list[tuple[Counts, Counts]], kept: tuple[NDArray[np.int32], NDArray[np.int32]], idf: NDArray[np.float32]
 ) -> Features:
     """Join the two views of every shard to weighted rows."""
-    starts = np.cumsum([0, *(len(words.indptr) - 1 for words, _ in shards)])
+    starts = _starts(shards)
     lengths = np.zeros(starts[-1], np.int64)
     blocks = [(i, i + 1) for i in range(len(shards))]
 
