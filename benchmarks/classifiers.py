@@ -30,9 +30,9 @@ PACKAGES = ("logitkit", "numba", "numpy", "pyarrow", "fasttext-numpy2", "scikit-
 NOTES = {
     "training time": "fit_s is the median of fit_runs: features, training and, for logitkit, choices and calibration",
     "logitkit": "default options; kernels compiled before the clock starts, by small fits on made-up texts",
-    "fasttext": "lr 0.5, 25 epochs, wordNgrams 2, dim 100; lower-cased text, punctuation and Chinese characters apart, "
-    f"its file prepared off the clock; fitted once where it takes more than {QUICK_S:.0f} s; of several runs, that of "
-    "median accuracy is scored; it returns exp(log(p + 1e-5)), so that no probability is below 1e-5 and some exceed 1",
+    "fasttext": "lr 0.5, 25 epochs, wordNgrams 2, dim 100; its file is prepared off the clock: rows shuffled, lower "
+    f"case, punctuation and Chinese characters apart; fitted once where it takes more than {QUICK_S:.0f} s; of several "
+    "runs, that of median accuracy is scored; it returns exp(log(p + 1e-5)): none below 1e-5, and some exceed 1",
     "tfidf_svc": "TF-IDF (sublinear) words 1-2 and char_wb 2-5 (Chinese: characters 1-3; arXiv: words only), "
     "LinearSVC; it gives no probabilities; one core, as its solver is serial; fitted once",
     "tfidf_lr": "TF-IDF (sublinear) words 1-2 (Chinese: characters 1-3), LogisticRegression(C=10); fitted once",

@@ -83,7 +83,8 @@ class FastText:
     """fastText: lr 0.5, 25 epochs, word pairs, 100 dimensions.
 
     It splits at spaces only and knows no case, so it is given lower-cased text with punctuation set apart and Chinese
-    characters one by one. Its training file is written beforehand.
+    characters one by one. It takes rows in the order of its file, and data sets are sorted by class: they are shuffled
+    for it. Its training file is written beforehand.
     """
 
     def __init__(self, data: DataSet) -> None:
@@ -96,7 +97,8 @@ class FastText:
             f"__label__{label} {_spaced(text)}\n"
             for label, text in zip(self.data.train_labels.tolist(), self.data.train_texts, strict=True)
         ]
-        self.file.write_text("".join(lines), encoding="utf-8")
+        order = np.random.default_rng(0).permutation(len(lines))
+        self.file.write_text("".join(lines[row] for row in order), encoding="utf-8")
         self.test = [_spaced(text) for text in self.data.test_texts]
         assert len(self.file.read_text(encoding="utf-8").split("\n")) - 1 == len(self.data.train_texts)
         assert len(self.test) == len(self.data.test_labels)

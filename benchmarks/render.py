@@ -1,0 +1,150 @@
+"""Results → Markdown tables, in English and in Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["RENDERERS"]
+
+_MODELS = {
+    "logitkit": ("logitkit", "logitkit"),
+    "fasttext": ("fastText", "fastText"),
+    "tfidf_svc": ("TF-IDF + LinearSVC", "TF-IDF + LinearSVC"),
+    "tfidf_lr": ("TF-IDF + logistic regression", "TF-IDF + 逻辑回归"),
+}
+_TASKS = {"softmax": "softmax", "cross_entropy + gradient": ("cross-entropy + gradient", "交叉熵 + 梯度")}
+_PEER_NAMES = {"torch": "PyTorch", "scipy": "scipy", "numpy": "NumPy"}
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _machine(record: dict[str, Any], chinese: bool) -> str:
+    """Say on what the figures were measured."""
+    machine = record["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    if chinese:
+        return f"测量环境：{machine['processor']}，{record['threads']} 线程；Python {machine['python']}，{versions}。"
+    return f"Measured on {machine['processor']}, {record['threads']} threads; Python {machine['python']}, {versions}."
+
+
+def _by_set(
+    record: dict[str, Any], chinese: bool, cell: Callable[[dict[str, Any], dict[str, dict[str, Any]]], str]
+) -> str:
+    """Return a table with a row a data set and a column a classifier."""
+    rows = []
+    shown = [model for model in _MODELS if any(row["model"] == model for row in record["results"])]
+    for facts in record["sets"]:
+        of_set = {row["model"]: row for row in record["results"] if row["set"] == facts["set"] and "skipped" not in row}
+        title = f"{facts['title']} ({facts['classes']})"
+        rows.append([title, *(cell(of_set[model], of_set) if model in of_set else "" for model in shown)])
+    first = "数据集（类别数）" if chinese else "data (classes)"
+    return _table([first, *(_MODELS[model][chinese] for model in shown)], rows)
+
+
+def _classifiers(record: dict[str, Any], chinese: bool) -> str:
+    def cell(row: dict[str, Any], of_set: dict[str, dict[str, Any]]) -> str:
+        best = max(other["accuracy"] for other in of_set.values())
+        accuracy = f"{100 * row['accuracy']:.1f}"
+        error = row["expected_calibration_error"]
+        parts = [
+            f"**{accuracy}**" if row["accuracy"] == best else accuracy,
+            "–" if error is None else f"{100 * error:.1f}",
+            f"{_short(row['fit_s'])} s",
+        ]
+        return " · ".join(parts)
+
+    if chinese:
+        caption = "准确率 % · 校准误差 %（ECE，15 个等宽区间）· 训练时间（含特征与校准）；粗体为每行最高准确率。"
+    else:
+        caption = (
+            "Accuracy % · calibration error % (ECE, 15 equal bins) · training time with features and calibration. "
+            "Bold is the row's best accuracy."
+        )
+    return f"{caption}\n\n{_by_set(record, chinese, cell)}\n\n{_machine(record, chinese)}"
+
+
+def _classifiers_use(record: dict[str, Any], chinese: bool) -> str:
+    def cell(row: dict[str, Any], _: dict[str, dict[str, Any]]) -> str:
+        per_s, size, peak = row["predict_texts_per_s"], row["model_bytes"] / 1e6, row["peak_memory_bytes"] / 1e6
+        return f"{per_s / 1000:,.0f}k · {_short(size)} MB · {peak:,.0f} MB"
+
+    caption = (
+        "每秒预测文本数 · 模型文件 · 进程内存峰值" if chinese else "Texts predicted a second · model file · peak memory"
+    )
+    return f"{caption}\n\n{_by_set(record, chinese, cell)}\n\n{_machine(record, chinese)}"
+
+
+def _start(record: dict[str, Any], chinese: bool) -> str:
+    fresh = record["fresh_process"]
+    title = next(facts["title"] for facts in record["sets"] if facts["set"] == fresh["set"])
+    said = [
+        ("import_s", "`import logitkit`", "`import logitkit`"),
+        ("first_fit_cold_process_s", f"train {title}, kernels compiled anew", f"训练 {title}，首次编译内核"),
+        ("first_fit_warm_process_s", f"train {title}, kernels in the cache", f"训练 {title}，内核已缓存"),
+        ("predict_one_line_process_s", "`logitkit predict` of one line", "`logitkit predict` 预测一行"),
+    ]
+    rows = [[names[chinese], _seconds(fresh[key])] for key, *names in said]
+    header = ["新进程", "用时"] if chinese else ["in a fresh process", "time"]
+    return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
+
+
+def _ops(record: dict[str, Any], chinese: bool) -> str:
+    rows = []
+    for result in record["results"]:
+        if result["task"] not in _TASKS or not result["bars"]:
+            continue
+        task = _TASKS[result["task"]]
+        ratios = result["times_faster_than"]
+        rows.append([
+            task if isinstance(task, str) else task[chinese],
+            " × ".join(f"{size:,}" for size in result["shape"]),
+            f"{_short(result['ms']['logitkit'])} ms",
+            *(f"{ratios[peer]:.1f} ×" if peer in ratios else "" for peer in _PEER_NAMES),
+        ])  # fmt: skip
+    if chinese:
+        header = ["float32", "形状", "logitkit", *(f"比 {name} 快" for name in _PEER_NAMES.values())]
+    else:
+        header = ["float32", "shape", "logitkit", *(f"faster than {name}" for name in _PEER_NAMES.values())]
+    return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
+
+
+def _predict(record: dict[str, Any], chinese: bool) -> str:
+    rows = [
+        [
+            {"csv": "CSV → CSV", "parquet": "Parquet → Parquet"}[result["format"]],
+            f"`{' '.join(result['options'])}`" if result["options"] else "",
+            f"{result['rows_per_s']:,}",
+            f"{result['peak_memory_bytes'] / 1e6:,.0f} MB",
+        ]
+        for result in record["results"]
+    ]
+    header = (
+        ["{:,} 行", "选项", "行/秒", "内存峰值"]
+        if chinese
+        else ["{:,} rows", "options", "rows a second", "peak memory"]
+    )
+    return f"{_table([header[0].format(record['rows']), *header[1:]], rows)}\n\n{_machine(record, chinese)}"
+
+
+def _short(value: float) -> str:
+    """Return two digits that count, and no more decimals than two."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+Render = Callable[[dict[str, Any], bool], str]
+RENDERERS: dict[str, tuple[str, Render]] = {
+    "classifiers": ("classifiers", _classifiers),
+    "classifiers-use": ("classifiers", _classifiers_use),
+    "start": ("classifiers", _start),
+    "ops": ("ops", _ops),
+    "predict": ("predict", _predict),
+}
+"""The name of each table, the file in results/ that it is made of, and how."""
