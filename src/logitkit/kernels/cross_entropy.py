@@ -59,7 +59,7 @@ def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scal
 
 
 @jit
-def cross_entropy_block(  # noqa: PLR0917
+def cross_entropy_block(
     logits: Any, labels: Any, label_smoothing: float, grad_scales: Any, scratch: Scratch, losses_out: Any, grad_out: Any
 ) -> None:
     """Write each row's loss, and grad_scales times its gradient unless `grad_out` has no rows.

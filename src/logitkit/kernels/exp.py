@@ -23,7 +23,7 @@ from numba.extending import overload
 
 from logitkit.kernels import FASTMATH, jit
 
-__all__ = ["exp_shifted", "largest", "largest_key", "log_total", "order_key"]
+__all__ = ["exp_shifted", "largest", "largest_key", "log_total", "logit_of_key", "order_key"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -146,14 +146,14 @@ def _order_key(logit: Any) -> Any:
     return key32
 
 
-def _from_key(key: Any) -> Any:
+def logit_of_key(key: Any) -> Any:
     """Return the logit, as float64, whose key this is."""
     wide = isinstance(key, np.int64)
     bits = key ^ ((key >> (63 if wide else 31)) & (0x7FFFFFFFFFFFFFFF if wide else 0x7FFFFFFF))
     return np.int64(bits).view(np.float64) if wide else np.float64(np.int32(bits).view(np.float32))
 
 
-@_by_type(_from_key)
+@_by_type(logit_of_key)
 def _logit_of_key(key: Any) -> Any:
     if key == types.int64:
 
@@ -181,4 +181,4 @@ def largest_key(row: Any) -> Any:
 @jit
 def largest(row: Any) -> Any:
     """Return the largest logit of a row as float64, NaN if it has one."""
-    return _from_key(largest_key(row))
+    return logit_of_key(largest_key(row))

@@ -22,6 +22,7 @@ from logitkit.kernels.exp import exp_shifted, log_total
 __all__ = [
     "FEW",
     "LANES",
+    "PIECE",
     "Scratch",
     "exp_row",
     "exp_tile",

@@ -13,10 +13,45 @@ from typing import Any
 import numpy as np
 
 from logitkit.kernels import jit
-from logitkit.kernels.exp import largest
-from logitkit.kernels.exp_rows import FEW, LANES, Scratch, exp_row, exp_tile, log_sum_row, tie
+from logitkit.kernels.exp import exp_shifted, largest, logit_of_key, order_key
+from logitkit.kernels.exp_rows import FEW, LANES, PIECE, Scratch, exp_row, exp_tile, log_sum_row, tie
 
 __all__ = ["log_softmax_block", "logsumexp_block", "softmax_block"]
+
+
+@jit
+def _exp_piece_ahead(logits: Any, maximum: float, scale: float, exps_out: Any, following: Any, best: Any) -> Any:
+    total = 0.0
+    for i in range(logits.shape[0]):
+        exponential = exp_shifted(logits[i], maximum, scale)
+        exps_out[i] = exponential
+        total += exponential
+        key = order_key(following[i])
+        best = key if key > best else best
+    return total, best
+
+
+@jit
+def _exp_row_ahead(logits: Any, maximum: float, scale: float, exps_out: Any, following: Any) -> Any:
+    """Return what `exp_row` returns, and the maximum of the row that follows.
+
+    A maximum takes less time than its row takes to come from memory. Looked for while this row's exponentials are
+    computed, it brings the next row into the cache at no cost.
+    """
+    C = logits.shape[0]
+    if not np.isfinite(maximum):
+        return exp_row(logits, maximum, scale, exps_out), largest(following)
+    best = order_key(following[0])
+    if C <= PIECE:
+        total, best = _exp_piece_ahead(logits, maximum, scale, exps_out, following, best)
+        return total, logit_of_key(best)
+    total = 0.0
+    for start in range(0, C, PIECE):
+        stop = start + PIECE
+        piece, next_piece = logits[start:stop], following[start:stop]
+        part, best = _exp_piece_ahead(piece, maximum, scale, exps_out[start:stop], next_piece, best)
+        total += part
+    return total, logit_of_key(best)
 
 
 @jit
@@ -36,9 +71,11 @@ def softmax_block(logits: Any, scale: float, scratch: Scratch, probs_out: Any) -
                 for c in range(C):
                     probs[lane, c] = tile[c, lane] * factor[lane]
         return
+    maximum = largest(logits[0]) if N > 0 else 0.0
     for row in range(N):
         exps = probs_out[row]
-        inverse = 1.0 / exp_row(logits[row], largest(logits[row]), scale, exps)
+        total, maximum = _exp_row_ahead(logits[row], maximum, scale, exps, logits[min(row + 1, N - 1)])
+        inverse = 1.0 / total
         for i in range(C):
             exps[i] = exps[i] * inverse
 

@@ -77,8 +77,8 @@ def log_softmax(
 
     Returns:
         Log-probabilities in [-inf, 0] of the logits' shape and type, at most 1.6 ulp (float32) from the exact values,
-        those just below 0 too; in float64 the error is 1e-15, absolute or relative. Infinite logits, NaN and masked rows as for
-        `softmax`: one +inf gives 0 there and -inf elsewhere; a wholly masked row is all -inf.
+        those just below 0 too; in float64 the error is 1e-15, absolute or relative. Infinite logits, NaN and masked
+        rows as for `softmax`: one +inf gives 0 there and -inf elsewhere; a wholly masked row is all -inf.
 
     Raises:
         InputError: as `softmax`.
