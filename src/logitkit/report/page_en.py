@@ -30,15 +30,14 @@ ENGLISH = Language(
         "sure.sure": "It is fairly sure.",
         "sure.leaning": "It leans this way, but is far from sure.",
         "sure.unsure": "It hardly knows: this is only the likeliest of {classes} classes.",
-        "head.near": "Of {count} about which it was about this sure ({lower} to {upper}), {right} turned out right: "
-        "{share}.",
+        "head.near": "It was about this sure ({lower} to {upper}) of {count}, and right about {right}: {share}.",
         "head.few": "With so few, the true share may lie anywhere from {low} to {high}.",
         "head.untested": "No paragraph was held out, so nothing here says whether to believe it.",
         # words
         "words.title": "Which words moved it",
         "words.text": "The number under a word is what it adds to the logit of {label}. <span class='for'>Plus and a "
         "solid line</span> speak for the class, <span class='against'>minus and a dashed line</span> against it; the "
-        "deeper the tint, the stronger.",
+        "deeper the tint, the stronger. The weakest are left plain.",
         "words.title_for": "{word}: adds {value} to the logit of {label}",
         "words.exact": "Nothing here is estimated. The last layer is linear, so the words and the bias, which every "
         "text starts from, add up to the logit.",
@@ -78,16 +77,16 @@ ENGLISH = Language(
         "steps.same": "With the largest subtracted the terms are {terms} and their sum {total}; the probabilities are "
         "the same.",
         # belief
-        "belief.title": "Is it to be believed?",
+        "belief.title": "Can it be believed?",
         "belief.meaning": "A probability of {percent} is a forecast: of many texts about which the model says so, "
         "{percent} should turn out right. Whether that holds can be counted, on articles that training never saw.",
         "belief.counted": "Of paragraphs with a confidence from {lower} to {upper}, {share} were right ({right} of "
         "{count}); on average the model had said {mean}.",
         "belief.all": "Over all {count} it says {mean} on average and is right in {accuracy} of cases.",
-        "verdict.believe": "<b>Its confidence can be believed:</b> it is off by {error} on average.",
-        "verdict.over": "<b>It is over-confident:</b> its confidence is off by {error} on average, mostly too high.",
-        "verdict.under": "<b>It is under-confident:</b> its confidence is off by {error} on average, mostly too low.",
-        "verdict.mixed": "<b>Its confidence is off</b> by {error} on average, now too high and now too low.",
+        "verdict.believe": "<b>Its confidence can be believed:</b> it is off by {error} points on average.",
+        "verdict.over": "<b>It is over-confident:</b> off by {error} points on average, mostly too high.",
+        "verdict.under": "<b>It is under-confident:</b> off by {error} points on average, mostly too low.",
+        "verdict.mixed": "<b>Its confidence is off</b> by {error} points on average, now too high and now too low.",
         "verdict.nothing": "<b>No paragraph was held out:</b> there is nothing to judge by.",
         "belief.diagram": "Reliability: confidence against the share that was right",
         "belief.note": "Each dot is one of {bins} bins of confidence. On the dashed diagonal, confidence is exactly "
@@ -119,12 +118,12 @@ ENGLISH = Language(
         "temperature.timid": "the raw logits were too timid, and dividing by less than 1 spreads them.",
         "temperature.bold": "the raw logits were too bold, and dividing by more than 1 draws them together.",
         "temperature.right": "the raw logits were about right.",
-        "temperature.caption": "Before and after the temperature, on {count} of the training articles, each half judged "
-        "with the temperature of the other",
+        "temperature.caption": "Before and after the temperature, on {n} paragraphs that were held out of the training "
+        "articles for it; each half is judged with the temperature of the other",
         "temperature.before": "raw logits",
         "temperature.after": "÷ temperature",
         # errors
-        "errors.title": "Where it errs",
+        "errors.title": "Where it goes wrong",
         "errors.classes": "Each class, on held-out paragraphs",
         "errors.classes_some": "The {shown} classes with the least F1, of {classes}, on held-out paragraphs",
         "errors.classes_whole": "Each class, on whole articles",
@@ -150,7 +149,7 @@ ENGLISH = Language(
         "training.text": "It read {paragraphs} paragraphs of {articles} articles ({classes}) in {passes} and learnt "
         "from {features} n-grams, which are short runs of words or letters.",
         "training.seconds": "Training took {seconds} seconds, with the choice of settings and the calibration.",
-        "training.chosen": "{n} settings were tried on held-out texts; the one with the least log loss was kept. "
+        "training.chosen": "Of {n} settings tried on held-out texts, the one with the least log loss was kept. "
         "Nothing was tuned to the sentence above.",
         "training.course": "The last training, from its first texts to its last. In a healthy course the loss falls, "
         "the gradient shrinks with it, and the logits grow and then settle.",
@@ -163,13 +162,14 @@ ENGLISH = Language(
         "training.warnings": "What to know",
         # corpus, and how to run it
         "corpus.title": "Where the news comes from",
-        "corpus.classes": "Articles on business, politics and sport are News, as in the article; those on entertainment "
-        "and technology are classes of their own.",
+        "corpus.classes": "Articles on business, politics and sport are News; those on entertainment and on technology "
+        "are classes of their own.",
         "corpus.split": "After leaving out identical ones there were {articles} articles; {train} were learnt from. "
         "No article, and no version of one, is on both sides.",
         "run.title": "Run it yourself",
-        "run.text": "One command makes this page, the model and a report for machines. The second asks the model about "
-        "a sentence of yours; the third shows the worked example.",
+        "run.text": "<code>logitkit demo</code> makes this page, the model and a report for machines; "
+        "<code>logitkit explain</code> asks the model about a sentence of yours; <code>logitkit softmax</code> shows "
+        "the worked example.",
         "run.own": "Your own sentence.",
         "run.versions": "Made with {versions}.",
         "run.seconds": "Time: {parts}.",

@@ -1,4 +1,4 @@
-"""What the page says in words, as facts: how believable a probability is, and where the tokens stand in the sentence."""
+"""Facts that the page puts into words: how believable a probability is, where the tokens stand in the sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logitkit.report.evaluation import Evaluation, ReliabilityBin
 from logitkit.report.terminal import format_number
 
-__all__ = ["Neighbours", "neighbours", "place_tokens", "sureness", "verdict", "wilson_interval"]
+__all__ = ["Neighbours", "neighbours", "place_tokens", "rounded_sum", "sureness", "verdict", "wilson_interval"]
 
 _ENOUGH_ROWS = 20
 _BELIEVABLE = 0.03  # as on the terminal

@@ -15,6 +15,9 @@ __all__ = ["Html", "Language", "element", "escape", "join", "name", "number", "t
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 class Html(str):
     """Text that is HTML already."""
 
@@ -58,16 +61,17 @@ def name(value: str) -> Html:
 
 
 def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """Return a number as the terminal shows it, with a true minus sign, and a dash for what is none.
+    """Return a number as the terminal shows it, with true signs and powers, and a dash for what is none.
 
     Example:
         >>> from logitkit.report.page_markup import number
-        >>> [number(x) for x in (-1.406, float("nan"), None, float("-inf"))], number(0.84, sign=True)
-        (['−1.41', '–', '–', '−∞'], '+0.84')
+        >>> [number(x) for x in (-1.406, float("nan"), None, float("-inf"), 0.00012)], number(0.84, sign=True)
+        (['−1.41', '–', '–', '−∞', '1.2×10⁻⁴'], '+0.84')
     """
     if value is None or math.isnan(value):
         return "–"
-    text = format_number(abs(value), digits).replace("inf", "∞").replace("e-", "e−")
+    mantissa, _, power = format_number(abs(value), digits).replace("inf", "∞").partition("e")
+    text = f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPTS)}" if power else mantissa
     if not text.strip("0."):  # -0.00 is 0.00
         return text
     return ("−" if value < 0.0 else "+" if sign else "") + text
@@ -132,7 +136,12 @@ class Language:
         return self.say(f"{key}.one" if n == 1 else f"{key}.many", n=f"{n:,}")
 
     def percent(self, value: float | None, digits: int = 1) -> str:
-        """Return a share of 1 in percent."""
+        """Return a share of 1 in percent; what is neither 0 nor 1 is never shown as such."""
         if value is None or not math.isfinite(value):
             return "–"
+        least = 0.1**digits
+        if 1e-9 < value < 0.005 * least:
+            return f"<{least:.{digits}f}{self.percent_sign}"
+        if 1.0 - 0.005 * least <= value < 1.0 - 1e-9:
+            return f">{100.0 - least:.{digits}f}{self.percent_sign}"
         return f"{100.0 * value:.{digits}f}{self.percent_sign}"

@@ -126,7 +126,7 @@ def logits(report: DemoReport, language: Language) -> Html:
             bars.append(Bar(found.class_names[j], value, text, j == found.arg_max))
         ident, title = f"{language.code}-bars-{key}", language.plain(f"logits.{key}")
         description = "; ".join(f"{bar.name}: {bar.text}" for bar in bars)
-        picture = draw_bars(ident, title, description, bars, None if key == "logits" else 1.0)
+        picture = draw_bars(ident, (title, description), bars, None if key == "logits" else 1.0)
         drawn.append(element("figure", element("figcaption", title), picture))
     notes = []
     if (found.logits < 0.0).all():

@@ -49,7 +49,8 @@ def shorten(text: str, width: int = 34) -> str:
     return text
 
 
-def _svg(ident: str, width: float, height: float, title: str, description: str, parts: Sequence[str]) -> Html:
+def _svg(ident: str, size: tuple[float, float], told: tuple[str, str], parts: Sequence[str]) -> Html:
+    (width, height), (title, description) = size, told
     heads = element("title", title, id=f"{ident}-t"), element("desc", description, id=f"{ident}-d")
     return element(
         "svg", *heads, *parts, viewBox=f"0 0 {width:g} {height:g}", role="img",
@@ -66,19 +67,18 @@ def _text(x: float, y: float, text: str, class_: str = "", turn: int = 0) -> Htm
     return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", class_=class_ or None, transform=turned)
 
 
-def draw_bars(ident: str, title: str, description: str, bars: Sequence[Bar], top: float | None = None) -> Html:
+def draw_bars(ident: str, told: tuple[str, str], bars: Sequence[Bar], top: float | None = None) -> Html:
     """Return bars from zero: to the left if negative, to the right if positive; infinite ones run to the edge.
 
     Args:
         ident: prefix of ids.
-        title: what is drawn.
-        description: the same in words.
+        told: what is drawn, and the same in words.
         bars: from top to bottom.
         top: the value at the right edge; the largest if None.
 
     Example:
         >>> from logitkit.report.page_svg import Bar, draw_bars
-        >>> draw_bars("b", "Logits", "A: 2", [Bar("A", 2.0, "2.00", True)]).startswith('<svg viewBox="0 0 340 46"')
+        >>> draw_bars("b", ("Logits", "A: 2"), [Bar("A", 2.0, "2.00", True)]).startswith('<svg viewBox="0 0 340 46"')
         True
     """
     finite = [bar.value for bar in bars if math.isfinite(bar.value)]
@@ -106,27 +106,25 @@ def draw_bars(ident: str, title: str, description: str, bars: Sequence[Bar], top
         )
         end = start - 6.0 if bar.value < 0.0 else start + length + 6.0
         parts.append(_text(end, y + 32.0, bar.text, f"{'end' if bar.value < 0.0 else ''} {mark}".strip()))
-    parts.append(_line(zero, 17.0, zero, height - 8.0, "zero"))
-    return _svg(ident, _WIDTH, height, title, description, parts)
+        parts.append(_line(zero, y + 18.0, zero, y + 37.0, "zero"))
+    return _svg(ident, (_WIDTH, height), told, parts)
 
 
 def draw_reliability(
-    ident: str, title: str, description: str, bins: Sequence[ReliabilityBin], mark: float | None,
-    axes: tuple[str, str, str],
+    ident: str, told: tuple[str, str], bins: Sequence[ReliabilityBin], mark: float | None, axes: tuple[str, str, str]
 ) -> Html:  # fmt: skip
     """Return the reliability diagram: share of right rows against confidence, 95 % intervals, and counts below.
 
     Args:
         ident: prefix of ids.
-        title: what is drawn.
-        description: the same in words.
+        told: what is drawn, and the same in words.
         bins: those with rows are drawn.
         mark: a confidence whose bin gets a ring.
         axes: words for confidence, share of right rows, and number of rows.
     """
     left, top, size, strip = 36.0, 22.0, 290.0, 46.0
     bottom = top + size
-    base = bottom + 66.0 + strip
+    base = bottom + 84.0 + strip
     parts: list[str] = [_text(0.0, 10.0, axes[1])]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = size * tick
@@ -159,12 +157,10 @@ def draw_reliability(
             )
         )
         parts.append(_text(start + width / 2 + 4.0, base - tall - 4.0, f"{one.count:,}", "count", -90))
-    return _svg(ident, _WIDTH, base + 20.0, title, description, [*parts, *dots])
+    return _svg(ident, (_WIDTH, base + 20.0), told, [*parts, *dots])
 
 
-def draw_line(
-    ident: str, title: str, description: str, xs: Sequence[float], ys: Sequence[float], digits: int = 2
-) -> Html:
+def draw_line(ident: str, told: tuple[str, str], xs: Sequence[float], ys: Sequence[float]) -> Html:
     """Return a line from zero up, its first and last value written beside it; what is not finite is left out."""
     points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(x) and math.isfinite(y)]
     width, left, right, top, bottom = 300.0, 8.0, 248.0, 22.0, 112.0
@@ -177,12 +173,10 @@ def draw_line(
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(Html(f'<polyline class="course" points="{path}"/>'))
         (x0, y0), (x1, y1) = places[0], places[-1]
-        parts.append(
-            _text(x0 + 7.0 if y0 <= y1 else x0, y0 + 2.0 if y0 <= y1 else y0 - 8.0, number(points[0][1], digits))
-        )
+        parts.append(_text(x0 + (7.0 if y0 <= y1 else -4.0), y0 + (2.0 if y0 <= y1 else 19.0), number(points[0][1])))
         parts += [
             Html(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>') for x, y in places[:: len(places) - 1 or 1]
         ]
         if len(places) > 1:
-            parts.append(_text(x1 + 8.0, y1 + 4.0, number(points[-1][1], digits), "chosen"))
-    return _svg(ident, width, 132.0, title, description, [join(parts)])
+            parts.append(_text(x1 + 8.0, y1 + 4.0, number(points[-1][1]), "chosen"))
+    return _svg(ident, (width, 132.0), told, [join(parts)])

@@ -58,7 +58,7 @@ def _course(report: DemoReport, key: str, language: Language) -> Html:
     title = language.plain(f"training.{key}")
     passes = language.count(report.record.epochs, "pass")
     told = language.plain("training.from_to", first=number(ys[0]), last=number(ys[-1]), passes=passes)
-    picture = draw_line(f"{language.code}-{key}", title, told, [step.epoch for step in steps], ys)
+    picture = draw_line(f"{language.code}-{key}", (title, told), [step.epoch for step in steps], ys)
     return element("figure", element("figcaption", title), picture)
 
 

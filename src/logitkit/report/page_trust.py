@@ -26,7 +26,7 @@ def belief(report: DemoReport, language: Language) -> Html:
     say, percent, e = language.say, language.percent, report.paragraphs
     chance = report.decision.probability
     content: list[str] = [element("p", say("belief.meaning", percent=percent(chance, 0)))]
-    judged = [say(f"verdict.{verdict(e)}", error=percent(e.expected_calibration_error))]
+    judged = [say(f"verdict.{verdict(e)}", error=_points(e.expected_calibration_error))]
     near = neighbours(e.reliability, chance)
     if near is not None:
         judged.append(
@@ -48,6 +48,11 @@ def belief(report: DemoReport, language: Language) -> Html:
     return section(language, "belief", *content, *_temperature(report, language))
 
 
+def _points(value: float | None) -> str:
+    """Return a difference of shares in percentage points."""
+    return number(None if value is None else 100.0 * value, 1)
+
+
 def _diagram(e: Evaluation, chance: float, language: Language) -> Html:
     say = language.say
     title = language.plain("belief.diagram")
@@ -60,7 +65,7 @@ def _diagram(e: Evaluation, chance: float, language: Language) -> Html:
     ]  # fmt: skip
     axes = tuple(language.plain(f"belief.axis_{axis}") for axis in "xyn")
     picture = draw_reliability(
-        f"{language.code}-reliability", title, "; ".join(points), e.reliability, chance, (axes[0], axes[1], axes[2])
+        f"{language.code}-reliability", (title, "; ".join(points)), e.reliability, chance, (axes[0], axes[1], axes[2])
     )
     notes = [element("p", say("belief.note", bins=f"{len(e.reliability)}"))]
     if any(one.count and one.lower < chance <= one.upper for one in e.reliability):
@@ -111,9 +116,8 @@ def _temperature(report: DemoReport, language: Language) -> list[Html]:
             )
         ]
         keys = ("accuracy", "log_loss", "expected_calibration_error")
-        head = ["", *(Html(say(f"scores.{key}").split("<small>")[0]) for key in keys)]
-        count = language.count(held.rows, "paragraph")
-        parts.append(table(say("temperature.caption", count=count), head, rows))
+        head: list[str] = ["", *(Html(say(f"scores.{key}").split("<small>")[0]) for key in keys)]
+        parts.append(table(say("temperature.caption", n=f"{held.rows:,}"), head, rows))
     return parts
 
 
@@ -152,23 +156,23 @@ def _classes(e: Evaluation, key: str, language: Language) -> Html:
 
 
 def _confusion(e: Evaluation, language: Language) -> Html:
+    if len(e.classes) > _FULL_CONFUSION:
+        return _pairs(e, language)
+    rows = []
+    for i, label in enumerate(e.classes):
+        counts = e.confusion[i].tolist()
+        total = sum(counts) or 1
+        cells = []
+        for j, n in enumerate(counts):
+            kind = "right" if i == j else "wrong" if n else "nil"
+            cells.append(element("span", f"{n:,}", class_=kind, style=f"--s:{n / total:.2f}"))
+        rows.append([name(label), *cells])
+    return table(language.say("errors.confusion"), ["", *map(name, e.classes)], rows, class_="confusion")
+
+
+def _pairs(e: Evaluation, language: Language) -> Html:
+    """Return the most frequent confusions, where there are too many classes for the whole matrix."""
     say, C = language.say, len(e.classes)
-    if C <= _FULL_CONFUSION:
-        rows = []
-        for i, label in enumerate(e.classes):
-            counts = e.confusion[i].tolist()
-            total = sum(counts) or 1
-            cells = [
-                element(
-                    "span",
-                    f"{n:,}",
-                    class_="right" if i == j else "wrong" if n else "nil",
-                    style=f"--s:{n / total:.2f}",
-                )
-                for j, n in enumerate(counts)
-            ]
-            rows.append([name(label), *cells])
-        return table(say("errors.confusion"), ["", *map(name, e.classes)], rows, class_="confusion")
     wrong = e.confusion.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
