@@ -1,6 +1,6 @@
-"""Text to features as plain loops over characters and dictionaries: what `logitkit.text` must equal. Imports nothing of ours.
+"""Text to features as plain loops over characters and dictionaries: what `logitkit.text` must equal.
 
-Unicode is the interpreter's own, so it is an oracle for characters that every supported Python knows.
+Imports nothing of ours. Unicode is the interpreter's own, so this is an oracle for characters that every Python knows.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ def windows(length: int, lowest: int, highest: int) -> list[tuple[int, int]]:
     A single unit comes before the longer ones where it is a token, which the caller sees to.
     """
     return [
-        (stop - order, stop)
-        for stop in range(1, length + 1)
-        for order in range(min(highest, stop), lowest - 1, -1)
+        (stop - order, stop) for stop in range(1, length + 1) for order in range(min(highest, stop), lowest - 1, -1)
     ]
 
 
@@ -139,7 +137,9 @@ def char_ngrams(
             padded = f" {text} "
             for start, stop in windows(len(padded), *orders):
                 if padded[start:stop] != " ":
-                    span = (first, last) if kind == WORD else (max(first, first + start - 1), min(last, first + stop - 2))
+                    span = (
+                        (first, last) if kind == WORD else (max(first, first + start - 1), min(last, first + stop - 2))
+                    )
                     found.append((padded[start:stop], span))
         at += len(run)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import naive_text
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from texts import columns, orders, texts
 
+import naive_text
 from logitkit.kernels import run_blocks
 from logitkit.text import Column, NgramSpec, as_column, count_ngrams, counting, features
 from logitkit.text.counting import _Rooms
@@ -85,7 +85,9 @@ def test_occurrences_equal_plain_loops_and_counts(text, spec):
     assert [naive_text.normalise(token) for token in raw] == [token for _, token in tokens]
     assert found.token_kinds.tolist() == [kind for kind, _ in tokens]
     words = [(naive_text.hash_word_ngram(n), *span) for n, span in naive_text.word_ngrams(tokens, *spec.words)]
-    chars = [(naive_text.hash_char_ngram(n), *span) for n, span in naive_text.char_ngrams(runs, spec.chars, spec.ideographs)]
+    chars = [
+        (naive_text.hash_char_ngram(n), *span) for n, span in naive_text.char_ngrams(runs, spec.chars, spec.ideographs)
+    ]
     hashes = np.concatenate([vocabulary.word_hashes, vocabulary.char_hashes])
     is_word = found.features < len(vocabulary.word_hashes)
     for view, expected in ((is_word, words), (~is_word, chars)):
@@ -109,7 +111,9 @@ def test_occurrences_are_those_that_transform_counts(texts, other):
 
 def test_blocks_in_parallel_equal_the_whole():
     rng = random.Random(3)
-    texts = [" ".join(rng.choices(["to", "be", "中文", "naïve", "!", "x" * 80], k=rng.randint(0, 30))) for _ in range(500)]
+    texts = [
+        " ".join(rng.choices(["to", "be", "中文", "naïve", "!", "x" * 80], k=rng.randint(0, 30))) for _ in range(500)
+    ]
     column = as_column(texts)
     vocabulary, whole = count_ngrams(column, NgramSpec()).weigh()
     blocks = column.blocks(1000)
@@ -121,7 +125,9 @@ def test_blocks_in_parallel_equal_the_whole():
 
 def test_shards_equal_the_whole(monkeypatch):
     rng = random.Random(4)
-    texts = [" ".join(rng.choices(["to", "be", "中文", "naïve", "!", f"w{i}"], k=rng.randint(0, 30))) for i in range(300)]
+    texts = [
+        " ".join(rng.choices(["to", "be", "中文", "naïve", "!", f"w{i}"], k=rng.randint(0, 30))) for i in range(300)
+    ]
     whole = count_ngrams(as_column(texts), NgramSpec()).weigh(rare=False)
     monkeypatch.setattr(features, "_SHARD_BYTES", 700)
     counts = count_ngrams(as_column(texts), NgramSpec())

@@ -1,8 +1,8 @@
 """The fixed, versioned hash of n-grams, and the open-addressing table that numbers them.
 
 Hash version 1. A sequence of units (the bytes of a token eight at a time, the code points of a character n-gram, the
-hashes of neighbouring tokens) is folded into 64 bits by `h = (h ^ unit) * MULTIPLIER` from a seed of its own, then mixed
-once by `finish`. `tests/golden/hashes.json` holds test vectors: changing any constant here is a new hash version.
+hashes of neighbouring tokens) is folded into 64 bits by `h = (h ^ unit) * MULTIPLIER` from a seed of its own, then
+mixed once by `finish`. `tests/golden/hashes.json` holds test vectors: changing any constant here is a new hash version.
 """
 
 from __future__ import annotations

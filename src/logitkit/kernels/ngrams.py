@@ -8,9 +8,9 @@ Design
     forward, so a place before this row's start is an old one. What is stored is the place plus a base; a greater base
     makes everything stored so far old, which is how a block begins and how a row is taken back.
 (c) Hashes are looked up a chunk at a time, and their slots are asked for ahead, so that cache misses overlap.
-(d) The character n-grams of a word depend on the word alone. They are kept per distinct word (`Cache`), and a row's words
-    are counted before their n-grams are: a word that comes five times costs its n-grams once, times five. n-grams are met
-    in the order of the text all the same. A full cache is emptied: that changes the speed, never the result.
+(d) The character n-grams of a word depend on the word alone. They are kept per distinct word (`Cache`), and a row's
+    words are counted before their n-grams are: a word that comes five times costs its n-grams once, times five. n-grams
+    are met in the order of the text all the same. A full cache is emptied: that changes the speed, never the result.
 (e) Kernels do not allocate: when a table or an output is full, the row is taken back and its index returned; the caller
     makes room and calls again from there.
 (f) Helpers get pointers, not arrays: see `kernels/pointers.py`.
@@ -25,8 +25,17 @@ from numpy.typing import NDArray
 
 from logitkit.kernels import jit
 from logitkit.kernels.hashing import (
-    AHEAD, SEED_CHARS, SEED_WORDS, Table, fetch_slot, find, find_or_add, finish, fold, make_table,
-)  # fmt: skip
+    AHEAD,
+    SEED_CHARS,
+    SEED_WORDS,
+    Table,
+    fetch_slot,
+    find,
+    find_or_add,
+    finish,
+    fold,
+    make_table,
+)
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.tokens import MAX_TOKENS, Tokens, alphabet_pointers, make_tokens, next_tokens, token_pointers
 from logitkit.kernels.utf8 import IDEOGRAPH, WORD, decode

@@ -1,8 +1,9 @@
 """Bare pointers to the data of arrays, for helpers that are called millions of times from within a kernel.
 
 Every array that one compiled function hands to another has its reference count raised and lowered by an atomic
-instruction each, which cost the n-gram pass nine tenths of its time. A pointer has no count. It lives no longer than the
-kernel that took it from an array that the caller holds.
+instruction each, which cost the n-gram pass nine tenths of its time. A pointer has no count, and its indices are not
+tested for being negative, so that loops vectorise. It lives no longer than the kernel that took it from an array that
+the caller holds.
 
 `load8` and `prefetch` are what a pointer can do besides: read eight bytes at once, and ask for memory ahead of its use.
 """

@@ -1,4 +1,4 @@
-"""The tokeniser: where the next token is, what it is, and its hash. One pass over UTF-8 bytes, a chunk of tokens at a time.
+"""The tokeniser: where the next token is, what it is, and its hash. One pass over UTF-8 bytes, by chunks of tokens.
 
 A token's bytes are hashed eight at a time, from its first byte on, the last ones filled up with zeros (no token holds a
 NUL). ASCII letters and digits, which most words are made of, are found and lowered eight at a time as well.
@@ -86,8 +86,8 @@ def next_token(data: Any, at: Any, stop: Any, limit: Any, alphabet: Any) -> tupl
     """Return the kind of what begins at `at`, its unfinished hash, and where it ends.
 
     A run of letters, digits and marks is a WORD; an IDEOGRAPH or a SYMBOL is one character. A SEPARATOR is the one
-    character at `at`, and is no token. `at` < `stop`; the bytes may be anything. Eight bytes may be read from any place up
-    to `limit`.
+    character at `at`, and is no token. `at` < `stop`; the bytes may be anything. Eight bytes may be read from any place
+    up to `limit`.
     """
     h = SEED_WORD
     kind = SEPARATOR
@@ -110,7 +110,7 @@ def next_token(data: Any, at: Any, stop: Any, limit: Any, alphabet: Any) -> tupl
         byte = data[at]
         if byte < 0x80:
             lower = np.int64(alphabet.ascii_word[byte])
-            length = 1
+            length = np.int64(1)
             if lower <= LONE:
                 if kind == SEPARATOR:
                     at += 1
@@ -121,7 +121,7 @@ def next_token(data: Any, at: Any, stop: Any, limit: Any, alphabet: Any) -> tupl
                 break
         else:
             code, length = decode(data, at, stop)
-            lower = -1
+            lower = np.int64(-1)  # as it is
             code_kind = class_of(code, alphabet) & KIND
             if code_kind != WORD:
                 if kind == SEPARATOR:

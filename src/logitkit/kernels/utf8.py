@@ -78,8 +78,8 @@ def row_flags(data_array: Any, offsets: Any, classes: Any, flags_out: Any) -> No
     for row in range(offsets.shape[0] - 1):
         start, stop = np.int64(offsets[row]), np.int64(offsets[row + 1])
         high = np.uint8(0)
-        for at in range(start, stop):
-            high |= data[at]
+        for i in range(start, stop):
+            high |= data[i]
         flags = 0
         if high >= 0x80:
             at = start

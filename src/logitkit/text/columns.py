@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from logitkit.errors import InputError
-from logitkit.kernels import run_blocks
+from logitkit.kernels import run_blocks, split
 from logitkit.kernels.utf8 import NEEDS_LOWER, NEEDS_NFKC, NEEDS_REPAIR, row_flags
 from logitkit.text.alphabet import alphabet
 
@@ -19,6 +20,7 @@ Texts = Any
 """A list of str, a NumPy array of str, a pandas or Polars series, or a pyarrow Array or ChunkedArray of strings."""
 
 _BLOCK_BYTES = 1 << 20
+_BLOCK_ROWS = 4096
 
 
 class Column(NamedTuple):
@@ -49,7 +51,7 @@ class Column(NamedTuple):
         marks = np.arange(1, max(2, self.size // block_bytes + 1)) * block_bytes + int(self.offsets[0])
         cuts = np.unique(np.searchsorted(self.offsets, marks))
         cuts = np.concatenate([[0], cuts[(cuts > 0) & (cuts < self.rows)], [self.rows]])
-        return [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        return list(pairwise(cuts.tolist()))
 
 
 def as_arrow(texts: Texts) -> pa.Array:
@@ -93,7 +95,10 @@ def _from_python(texts: Iterable[Any]) -> pa.Array:
         return pa.array(texts)
     if isinstance(texts, np.ndarray) or hasattr(texts, "to_numpy"):
         texts = np.asarray(texts).tolist()
-    texts = list(texts)
+    try:
+        texts = list(texts)
+    except TypeError:
+        raise InputError(f"The texts must be a sequence of texts; got {type(texts).__name__}.") from None
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:  # lone surrogates, as `json` and `os.fsdecode` leave them
@@ -129,16 +134,13 @@ def as_column(texts: Texts) -> Column:
     run_blocks(lambda a, b: row_flags(column.data, column.offsets[a : b + 1], alphabet(), flags[a:b]), column.blocks())
     if not flags.any():
         return column
-    rows = np.flatnonzero(flags)
     if (flags & NEEDS_REPAIR).any():
-        array = _repair(column, flags)
-    picked = _normalise(array.take(rows), flags[rows])
-    if len(rows) == len(array):
-        return _buffers(picked)
-    order = np.arange(len(array))
-    order[rows] = len(array) + np.arange(len(rows))
-    joined = pa.concat_arrays([array.cast(pa.large_string()), picked.cast(pa.large_string())])
-    return _buffers(joined.take(order))
+        array = _repair(array, column, np.flatnonzero(flags & NEEDS_REPAIR))
+    # A row is changed by what it needs itself, whatever stands beside it.
+    needs_nfkc = flags & NEEDS_NFKC > 0
+    needs_lower = (flags & NEEDS_LOWER > 0) & ~needs_nfkc
+    array = _change(array, np.flatnonzero(needs_nfkc), lambda part: pc.utf8_lower(pc.utf8_normalize(part, form="NFKC")))
+    return _buffers(_change(array, np.flatnonzero(needs_lower), pc.utf8_lower))
 
 
 def _buffers(array: pa.Array) -> Column:
@@ -151,17 +153,27 @@ def _buffers(array: pa.Array) -> Column:
     return Column(np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), view)
 
 
-def _repair(column: Column, flags: NDArray[np.uint8]) -> pa.Array:
+def _change(array: pa.Array, rows: NDArray[np.intp], change: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return `array` with `change` made to some of its rows, on all threads."""
+    if len(rows) == 0:
+        return array
+    picked = array if len(rows) == len(array) else array.take(rows)
+    parts = run_blocks(lambda start, stop: change(picked.slice(start, stop - start)), split(len(rows), _BLOCK_ROWS))
+    return _put(array, rows, pa.concat_arrays([part.cast(pa.large_string()) for part in parts]))
+
+
+def _put(array: pa.Array, rows: NDArray[np.intp], new: pa.Array) -> pa.Array:
+    """Return `array` with `rows` replaced by `new`."""
+    if len(rows) == len(array):
+        return new
+    order = np.arange(len(array))
+    order[rows] = len(array) + np.arange(len(rows))
+    return pa.concat_arrays([array.cast(pa.large_string()), new]).take(order)
+
+
+def _repair(array: pa.Array, column: Column, rows: NDArray[np.intp]) -> pa.Array:
     """Replace invalid UTF-8 by U+FFFD, in the rows that have any."""
-    data, offsets = column
-    raw = data.tobytes()
-    rows = [raw[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
-    return pa.array([row.decode("utf-8", "replace") for row in rows], pa.large_string())
-
-
-def _normalise(array: pa.Array, flags: NDArray[np.uint8]) -> pa.Array:
-    if (flags & NEEDS_NFKC).any():
-        array = pc.utf8_normalize(array, form="NFKC")
-    if (flags & (NEEDS_LOWER | NEEDS_NFKC)).any():
-        array = pc.utf8_lower(array)
-    return array
+    texts = [
+        bytes(column.data[column.offsets[row] : column.offsets[row + 1]]).decode("utf-8", "replace") for row in rows
+    ]
+    return _put(array, rows, pa.array(texts, pa.large_string()))

@@ -51,8 +51,8 @@ def guess_rooms(spec: NgramSpec, size: int) -> _Rooms:
 class Counter:
     """Counts the n-grams of one block of rows after another, in buffers that it keeps.
 
-    With tables of known n-grams it passes over the others; without, it numbers all in the order in which they first come.
-    A counter serves one thread at a time.
+    With tables of known n-grams it passes over the others; without, it numbers all in the order in which they first
+    come. A counter serves one thread at a time.
 
     Args:
         spec: which n-grams to count.

@@ -2,8 +2,8 @@
 
     weight(f, text) = (1 + ln count(f, text)) · idf(f),    idf(f) = ln((1 + N) / (1 + documents(f))) + 1
 
-Each view (words, characters) is then L2-normalised on its own, so that neither drowns the other. The weighting is that of
-scikit-learn's `TfidfTransformer(sublinear_tf=True)`.
+Each view (words, characters) is then L2-normalised on its own, so that neither drowns the other. The weighting is that
+of scikit-learn's `TfidfTransformer(sublinear_tf=True)`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class NgramCounts:
 
         Args:
             rare: keep the n-grams that one text alone has.
-            fit_rows: `[N]`; the rows to learn from, all if None. To the others, an n-gram that only they have is unknown.
+            fit_rows: `[N]` bool; the rows to learn from, all if None. What only other rows have is no feature.
         """
         chosen = np.ones(self.rows, np.bool_) if fit_rows is None else fit_rows
         kept, hashes, idf = [], [], []
