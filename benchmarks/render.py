@@ -112,6 +112,23 @@ def _ops(record: dict[str, Any], chinese: bool) -> str:
     return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
 
 
+def _features(record: dict[str, Any], chinese: bool) -> str:
+    threads = record["threads"]
+    rows = []
+    for result in record["results"]:
+        speeds = result["mb_per_s"]
+        peers = [speed for name, speed in speeds.items() if "Vectorizer" in name]
+        ours = (speeds[f"{work}, {threads} threads"] for work in ("fit", "transform"))
+        rows.append(
+            [result["set"], result["view"], *(f"{speed:,.0f}" for speed in ours), _short(max(peers, default=0))]
+        )
+    if chinese:
+        header = ["文本 MB/秒", "n-gram", "学习", "转换", "scikit-learn 中最快者"]
+    else:
+        header = ["MB of text a second", "n-grams", "fit", "transform", "the fastest of scikit-learn"]
+    return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
+
+
 def _predict(record: dict[str, Any], chinese: bool) -> str:
     rows = [
         [
@@ -145,6 +162,7 @@ RENDERERS: dict[str, tuple[str, Render]] = {
     "classifiers-use": ("classifiers", _classifiers_use),
     "start": ("classifiers", _start),
     "ops": ("ops", _ops),
+    "features": ("features", _features),
     "predict": ("predict", _predict),
 }
 """The name of each table, the file in results/ that it is made of, and how."""
