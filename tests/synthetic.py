@@ -11,11 +11,13 @@ def words(rng: np.random.Generator, count: int, script: str) -> list[str]:
     return ["".join(rng.choice(list(script), rng.integers(3, 8))) for _ in range(count)]
 
 
-def corpus(rows: int, classes: int = 3, seed: int = 0, own: float = 0.25) -> tuple[list[str], list[str]]:
+def corpus(
+    rows: int, classes: int = 3, seed: int = 0, own: float = 0.25, scripts: tuple[str, ...] = SCRIPTS
+) -> tuple[list[str], list[str]]:
     """Return texts of 6 to 13 words, a share `own` of them of the text's class, and their labels, in turn."""
     rng = np.random.default_rng(seed)
-    common = [word for script in SCRIPTS for word in words(rng, 40, script)]
-    special = [[word for script in SCRIPTS for word in words(rng, 8, script)] for _ in range(classes)]
+    common = [word for script in scripts for word in words(rng, 40, script)]
+    special = [[word for script in scripts for word in words(rng, 8, script)] for _ in range(classes)]
     texts, labels = [], []
     for row in range(rows):
         of_class = special[row % classes]

@@ -319,7 +319,7 @@ class TextClassifier:
         except KeyError as error:
             raise ModelFileError(f"{path} is not a consistent model: it lacks {error}; {_AGAIN}.") from error
         except (TypeError, ValueError, AttributeError) as error:
-            said = str(error).rstrip(".")
+            said = str(error)[:200].rstrip(".")
             raise ModelFileError(f"{path} is not a consistent model: {said}; {_AGAIN}.") from error
         return model
 

@@ -129,7 +129,7 @@ def test_classes_of_one_example_leave_nothing_to_hold_out():
     counts = count_ngrams(as_column(["a", "b"]), WORDS)
     data = Examples(counts, np.array([0, 1]), np.ones(2, np.float32), 2)
     found = select(data, Solver(0.0, epochs=7), l2=None, rare=None, patience=2)
-    assert found.chosen == Trial(False, 0.05, 7, None)
+    assert found.chosen == Trial(True, 0.05, 7, None)
     assert len(found.rows) == 0 and found.logits.shape == (0, 2)
 
 

@@ -99,6 +99,24 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(data):
     assert (one.weights != other.weights).any()
 
 
+def test_a_row_of_weight_three_is_a_row_that_comes_three_times(data):
+    weights = np.full(240, 0.5, np.float32)
+    weights[:48] = 3.0
+    heavy, steps = trained(data, Solver(1e-3, epochs=3), weights)
+    rows = np.concatenate([np.repeat(np.arange(48), 3), np.arange(48, 240)])
+    ones = weights.copy()
+    ones[:48] = 1.0
+    repeated, again = trained(data, Solver(1e-3 * 240 / 336, epochs=3), ones, rows=rows)
+    # The first step, which goes by the mean of the squared lengths, and the bias at the start differ a little.
+    np.testing.assert_allclose(heavy.weights, repeated.weights, atol=0.05 * abs(heavy.weights).max())
+    assert [step.loss for step in steps] == pytest.approx([step.loss for step in again], rel=0.2)
+
+
+def test_what_is_recorded_is_the_weighted_mean(data):
+    _, steps = trained(data, Solver(1e-3, epochs=1), np.full(240, 0.25, np.float32))
+    assert steps[0].loss == pytest.approx(np.log(3), rel=0.05)
+
+
 def test_rows_left_out_change_nothing(data):
     features, labels = data
     rows = np.arange(0, 240, 2)

@@ -129,7 +129,7 @@ def select(
     first = [Trial(keep, l2 or _L2_AN_EXAMPLE / len(folds), solver.epochs, None) for keep in _options(rare)]
     if not held:
         nothing = np.empty((0, examples.n_classes), np.float32)
-        return Selection(first[0], (first[0],), np.empty(0, np.int64), nothing)
+        return Selection(first[-1], (first[-1],), np.empty(0, np.int64), nothing)  # rare n-grams are all there are
     bench = _Bench(examples, solver, held, patience, progress, rounds=1 if l2 is not None else 2)
     results = bench.run(first)
     if l2 is None:

@@ -48,8 +48,8 @@ class TrainingStep:
 
     Attributes:
         epoch: how many passes had been made at the end of it; fractional.
-        loss: mean weighted cross-entropy of its rows, each before its own step.
-        gradient_norm: mean length of a row's gradient with respect to W.
+        loss: weighted mean of the cross-entropy of its rows, each before its own step.
+        gradient_norm: weighted mean of the length of a row's gradient with respect to W.
         logit_scale: root mean square of its logits.
         largest_logit: the largest absolute one.
     """
@@ -80,7 +80,8 @@ def train_linear(
     Args:
         features: `[N, F]` sparse.
         labels: `[N]` class indices.
-        row_weights: `[N]` float32, at least 0, of mean 1 over `rows`.
+        row_weights: `[N]` float32, at least 0, of mean 1 over `rows`. A row heavier than 1 comes several times a pass,
+            as often as makes each time weigh at most 1: one step as large as its weight would overshoot.
         rows: indices of the rows to train on.
         n_classes: C.
         solver: how.
@@ -90,6 +91,8 @@ def train_linear(
         The layer, and ten steps an epoch.
     """
     rng = np.random.default_rng(solver.seed)
+    times = np.maximum(1, np.ceil(row_weights)).astype(np.int64)
+    each_time = (row_weights / times).astype(np.float32)
     N = len(features.indptr) - 1
     squares = np.empty(N, np.float32)
     row_squares(features.indptr, features.data, squares)
@@ -100,22 +103,25 @@ def train_linear(
     logits = np.empty(n_classes, np.float32)
     first_step = 4.0 / max(1.0, float(squares[rows].mean()) if len(rows) else 1.0)
     steps: list[TrainingStep] = []
+    repeated = np.repeat(rows, times[rows])
+    l2 = solver.l2 * len(rows) / max(1, len(repeated))  # each step shrinks the weights, and there are more of them
     last = min(solver.epochs, solver.stop_after or solver.epochs)
     for epoch in range(last):
-        order = rng.permutation(rows)
+        order = rng.permutation(repeated)
         for part in range(_STEPS_AN_EPOCH):
             here = order[len(order) * part // _STEPS_AN_EPOCH : len(order) * (part + 1) // _STEPS_AN_EPOCH]
             done = epoch + part / _STEPS_AN_EPOCH
             until = epoch + (part + 1) / _STEPS_AN_EPOCH
             totals = np.zeros(4)
             train_rows(
-                here, features.indptr, features.indices, features.data, labels, row_weights, squares,
+                here, features.indptr, features.indices, features.data, labels, each_time, squares,
                 first_step * (1.0 - done / solver.epochs), first_step * (1.0 - until / solver.epochs),
-                solver.l2, solver.label_smoothing, weights, bias, scale, logits, totals,
+                l2, solver.label_smoothing, weights, bias, scale, logits, totals,
             )  # fmt: skip
             if len(here):
-                loss, gradient, square = (totals[:3] / len(here)).tolist()
-                steps.append(TrainingStep(until, loss, gradient, square**0.5, float(totals[3])))
+                loss, gradient = (totals[:2] / max(float(each_time[here].sum()), 1e-30)).tolist()
+                scale_now = float(totals[2] / len(here)) ** 0.5
+                steps.append(TrainingStep(until, loss, gradient, scale_now, float(totals[3])))
         if after_epoch is not None and not after_epoch(epoch + 1, _layer(weights, bias, scale)):
             break
     return _layer(weights, bias, scale), tuple(steps)
