@@ -1,4 +1,4 @@
-"""Put a real session of the demo between the `<!-- session -->` marks of both READMEs: `python tools/readme_session.py`.
+"""Put a real session of the demo between the session marks of both READMEs: `python tools/readme_session.py`.
 
 It runs `logitkit demo` as a person does, and keeps the lines from the first figures to the probabilities.
 """
