@@ -68,7 +68,29 @@ def test_long_rows_overflow_many_times_and_equal_plain_loops():
         np.testing.assert_array_equal(a, b)
 
 
-@given(st.lists(st.one_of(st.binary(max_size=20), texts.map(str.encode)), max_size=6))
+BROKEN = [
+    *(b"\x80", b"\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xc3", b"\xff\xfe"),
+    *(b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xe4\xb8", b"\xed\xa0\x80", b"\xed\xbf\xbf"),
+    *(b"\xf0\x80\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf0\x9f\x99", b"\xf4\x90\x80\x80", b"\xf5\x80"),
+]
+raw_texts = st.lists(
+    st.one_of(st.sampled_from(BROKEN), st.binary(max_size=5), texts.map(str.encode), st.just("É".encode())), max_size=6
+).map(b"".join)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_each_kind_of_broken_utf8_is_replaced(broken):
+    rows = [
+        b"ok",
+        broken,
+        "É".encode() + broken + b"e",
+        broken + "é".encode() + broken,
+        b"word" + broken + "Ａ中".encode(),
+    ]
+    check(as_column(pa.array(rows, pa.binary()).view(pa.string())), rows, NgramSpec())
+
+
+@given(st.lists(raw_texts, max_size=6))
 def test_any_bytes_read_as_with_replacement_characters(rows):
     array = pa.array(rows, pa.binary()).view(pa.string())  # what a file that lies about its encoding gives
     check(as_column(array), rows, NgramSpec())

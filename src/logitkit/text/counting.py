@@ -37,12 +37,16 @@ class _Rooms(NamedTuple):
 
 
 def guess_rooms(spec: NgramSpec, size: int) -> _Rooms:
-    """Return the rooms for `size` bytes of text, as measured on news, abstracts and questions, English and Chinese."""
+    """Return the rooms for `size` bytes of text.
+
+    The different n-grams grow as a power of the text (Heaps' law). Factors and exponents are those of questions,
+    reviews, news and abstracts, from 0.3 to 84 MB.
+    """
     words, chars, ideographs = (high - low + 1 for low, high in (spec.words, spec.chars, spec.ideographs))
     return _Rooms(
-        word_ngrams=_power_of_two(size // 32, 1 << 12, 1 << 21),
-        char_ngrams=_power_of_two(size // 16, 1 << 12, 1 << 18) if chars or ideographs else 1,
-        cached_words=_power_of_two(size // 32, 1 << 8, 1 << 16) if chars else 1,
+        word_ngrams=_power_of_two(int(4.0 * size**0.74), 1 << 10, 1 << 21),
+        char_ngrams=_power_of_two(int(40.0 * size**0.55), 1 << 10, 1 << 19) if chars or ideographs else 1,
+        cached_words=_power_of_two(int(4.0 * size**0.6), 1 << 8, 1 << 16) if chars else 1,
         word_entries=int(0.36 * words * size) + MAX_PENDING,
         char_entries=int(max(0.85 * chars, 0.36 * ideographs) * size) + MAX_PENDING,
     )

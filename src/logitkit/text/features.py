@@ -96,6 +96,12 @@ class Vocabulary:
         """The tables that find a word's and a character n-gram's number by its hash."""
         return known_table(self.word_hashes), known_table(self.char_hashes)
 
+    @cached_property
+    def _all(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The feature of each number in the two tables: every n-gram there is a feature."""
+        n_words = len(self.word_hashes)
+        return np.arange(n_words, dtype=np.int32), np.arange(n_words, self.n_features, dtype=np.int32)
+
     def transform(self, column: Column) -> Features:
         """Return the features of `column`, `[N, F]` sparse; n-grams that are not known are passed over.
 
@@ -104,9 +110,7 @@ class Vocabulary:
         with self._lock:
             counter = self._idle.pop() if self._idle else Counter(self.spec, self.tables)
         try:
-            n_words = len(self.word_hashes)
-            kept = (np.arange(n_words, dtype=np.int32), np.arange(n_words, self.n_features, dtype=np.int32))
-            return _weigh([counter.count(column)], kept, self.idf)
+            return _weigh([counter.count(column)], self._all, self.idf)
         finally:
             with self._lock:
                 self._idle.append(counter)
