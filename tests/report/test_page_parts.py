@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from logitkit.report.evaluation import EvaluationBuilder, ReliabilityBin
 from logitkit.report.page_en import ENGLISH
 from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness, verdict, wilson_interval
-from logitkit.report.page_markup import Html, element, escape, join, number
+from logitkit.report.page_markup import Html, element, escape, join, number, signed
 from logitkit.report.page_svg import Bar, draw_bars, draw_line, draw_reliability, shorten
 from logitkit.report.page_zh import CHINESE
 
@@ -38,7 +38,7 @@ def test_numbers_have_a_true_minus_and_no_negative_zero():
     assert [number(value) for value in (-1.5, -0.0, 0.0, -0.001, 1e9, -math.inf, math.nan, None)] == [
         "−1.50", "0.00", "0.00", "−1.0×10⁻³", "1.0×10⁹", "−∞", "–", "–",
     ]  # fmt: skip
-    assert number(0.0, 3, sign=True) == "0.000" and number(2.0, 3, sign=True) == "+2.000"
+    assert [signed(value, 3) for value in (0.0, -1e-9, 2.0, -0.5)] == ["0.000", "0.000", "+2.000", "−0.500"]
 
 
 def test_a_share_is_shown_as_nothing_or_all_only_if_it_is():
@@ -62,6 +62,8 @@ def bins(counts, right):
     ("confidence", "counts", "expected"),
     [
         (0.5, [9, 9, 30, 9, 9], (0.4, 0.6, 30)),
+        (0.5, [9, 9, 20, 9, 9], (0.4, 0.6, 20)),
+        (0.49, [9, 9, 19, 9, 9], (0.2, 0.6, 28)),
         (0.41, [0, 30, 5, 30, 0], (0.2, 0.6, 35)),
         (0.59, [0, 30, 5, 30, 0], (0.4, 0.8, 35)),
         (0.6, [0, 0, 30, 40, 0], (0.4, 0.6, 30)),

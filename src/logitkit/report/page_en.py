@@ -22,7 +22,7 @@ ENGLISH = Language(
         "head.kicker": "A classifier that learnt from real news reads one sentence:",
         "head.verdict": "{label}, {percent}",
         "head.none": "No answer",
-        "head.nearest": "The nearest class is {label}, with {percent}. It does not answer because: {reason}.",
+        "head.nearest": "The nearest class is {label}, with {percent}. It gives no answer because {reason}.",
         "reason.confident": "confident",
         "reason.below threshold": "its probability is below the threshold",
         "reason.no known words": "no word of the sentence is known",

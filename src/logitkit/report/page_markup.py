@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from logitkit.report.terminal import format_number
 
-__all__ = ["Html", "Language", "element", "escape", "join", "name", "number", "table"]
+__all__ = ["Html", "Language", "element", "escape", "join", "name", "number", "signed", "table"]
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
@@ -60,13 +60,13 @@ def name(value: str) -> Html:
     return element("bdi", value)
 
 
-def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+def number(value: float | None, digits: int = 2) -> str:
     """Return a number as the terminal shows it, with true signs and powers, and a dash for what is none.
 
     Example:
         >>> from logitkit.report.page_markup import number
-        >>> [number(x) for x in (-1.406, float("nan"), None, float("-inf"), 0.00012)], number(0.84, sign=True)
-        (['−1.41', '–', '–', '−∞', '1.2×10⁻⁴'], '+0.84')
+        >>> [number(x) for x in (-1.406, float("nan"), None, float("-inf"), 0.00012)]
+        ['−1.41', '–', '–', '−∞', '1.2×10⁻⁴']
     """
     if value is None or math.isnan(value):
         return "–"
@@ -74,7 +74,19 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     text = f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPTS)}" if power else mantissa
     if not text.strip("0."):  # -0.00 is 0.00
         return text
-    return ("−" if value < 0.0 else "+" if sign else "") + text
+    return ("−" if value < 0.0 else "") + text
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a summand with its sign, in as many decimals for all, so that a column of them can be added.
+
+    Example:
+        >>> from logitkit.report.page_markup import signed
+        >>> [signed(x) for x in (0.84, -0.1, 0.0001)]
+        ['+0.84', '−0.10', '0.00']
+    """
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text if text.strip("+−0.") else text[1:]
 
 
 def table(

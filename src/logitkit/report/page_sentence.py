@@ -6,7 +6,7 @@ import numpy as np
 
 from logitkit.report.demo import DemoReport
 from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness, wilson_interval
-from logitkit.report.page_markup import Html, Language, element, join, name, number, table
+from logitkit.report.page_markup import Html, Language, element, join, name, number, signed, table
 from logitkit.report.page_svg import Bar, draw_bars
 from logitkit.report.steps import SoftmaxSteps
 
@@ -75,7 +75,7 @@ def words(report: DemoReport, language: Language) -> Html:
         value = float(added[index])
         share = abs(value) / strongest if strongest else 0.0
         side = "" if share < _FAINT else "pro" if value > 0.0 else "con"
-        shown = number(value, sign=True)
+        shown = signed(value)
         title = language.plain("words.title_for", word=text, value=shown, label=label)
         word = element("span", name(text), class_="word")
         figure = element("span", shown, class_="figure")
@@ -110,7 +110,7 @@ def words(report: DemoReport, language: Language) -> Html:
 
 
 def _signed(values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> list[str]:
-    return [number(float(value), 3, sign=True) for value in values]
+    return [signed(float(value), 3) for value in values]
 
 
 def logits(report: DemoReport, language: Language) -> Html:

@@ -18,6 +18,7 @@ from logitkit.report.page_markup import Html, element, join, number
 __all__ = ["Bar", "draw_bars", "draw_line", "draw_reliability", "shorten"]
 
 _WIDTH = 340
+_MARGIN = 60.0  # for what is written at the end of a bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Bar:
     chosen: bool
 
 
-def shorten(text: str, width: int = 34) -> str:
+def shorten(text: str, width: int = 32) -> str:
     """Cut a text that is wider than `width` letters; wide characters count twice.
 
     Example:
@@ -81,22 +82,24 @@ def draw_bars(ident: str, told: tuple[str, str], bars: Sequence[Bar], top: float
         >>> draw_bars("b", ("Logits", "A: 2"), [Bar("A", 2.0, "2.00", True)]).startswith('<svg viewBox="0 0 340 46"')
         True
     """
-    finite = [bar.value for bar in bars if math.isfinite(bar.value)]
-    right = max([0.0, *finite] if top is None else [top])
+    # In units of the largest, so that no difference overflows.
+    unit = max((abs(bar.value) for bar in bars if math.isfinite(bar.value)), default=0.0) if top is None else top
+    values = [bar.value / (unit or 1.0) for bar in bars]
+    finite = [value for value in values if math.isfinite(value)]
+    right = max([0.0, *finite]) if top is None else 1.0
     left = min([0.0, *finite])
-    infinite = [bar.value for bar in bars if math.isinf(bar.value)]
     span = right - left or 1.0
-    right += span * (any(value > 0.0 for value in infinite) or not span)
-    left -= span * any(value < 0.0 for value in infinite)
-    margin_left = 52.0 if left < 0.0 else 1.0
-    margin_right = 52.0 if right > 0.0 else 1.0
+    right += span * (math.inf in values)
+    left -= span * (-math.inf in values)
+    margin_left = _MARGIN if left < 0.0 else 1.0
+    margin_right = _MARGIN if right > 0.0 else 1.0
     scale = (_WIDTH - margin_left - margin_right) / ((right - left) or 1.0)
     zero = margin_left - left * scale
     height = 46.0 * len(bars)
     parts: list[str] = []
-    for i, bar in enumerate(bars):
+    for i, (bar, wanted) in enumerate(zip(bars, values, strict=True)):
         y = 46.0 * i
-        value = 0.0 if math.isnan(bar.value) else max(left, min(right, bar.value))
+        value = 0.0 if math.isnan(wanted) else max(left, min(right, wanted))
         length = abs(value) * scale
         mark = "chosen" if bar.chosen else ""
         start = zero - length if value < 0.0 else zero
@@ -139,7 +142,7 @@ def draw_reliability(
     width = size / max(1, len(bins))
     dots: list[str] = []
     for one in bins:
-        if not one.count or one.mean_confidence is None or one.accuracy is None:
+        if one.mean_confidence is None or one.accuracy is None:
             continue
         x, y = left + size * one.mean_confidence, bottom - size * one.accuracy
         low, high = wilson_interval(one.accuracy * one.count, one.count)
@@ -163,7 +166,7 @@ def draw_reliability(
 def draw_line(ident: str, told: tuple[str, str], xs: Sequence[float], ys: Sequence[float]) -> Html:
     """Return a line from zero up, its first and last value written beside it; what is not finite is left out."""
     points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(x) and math.isfinite(y)]
-    width, left, right, top, bottom = 300.0, 8.0, 248.0, 22.0, 112.0
+    width, left, right, top, bottom = 300.0, 8.0, 240.0, 22.0, 112.0
     highest = max([y for _, y in points] or [1.0]) or 1.0
     furthest = max([x for x, _ in points] or [1.0]) or 1.0
     parts: list[str] = [_line(left, bottom, right, bottom, "zero"), _text(left, bottom + 16.0, "0")]

@@ -22,7 +22,7 @@ CHINESE = Language(
         "head.kicker": "一个用真实新闻训练的分类器，读到这样一句话：",
         "head.verdict": "{label}，{percent}",
         "head.none": "不作回答",
-        "head.nearest": "最接近的类别是 {label}，概率 {percent}。不作回答的原因：{reason}。",
+        "head.nearest": "最接近的类别是 {label}，概率 {percent}。之所以不作回答，是因为{reason}。",
         "reason.confident": "有把握",
         "reason.below threshold": "概率低于阈值",
         "reason.no known words": "句中没有模型认识的词",
