@@ -45,6 +45,9 @@ MAX_ORDER = 8
 MAX_PENDING = MAX_TOKENS * MAX_ORDER  # n-grams that one chunk of tokens, or one word, may have
 MAX_DEFERRED = 2048  # distinct words of a row whose n-grams wait to be counted
 PAD = np.uint64(32)
+# Typed, so that a helper is compiled once: a bare 0 or 1 is a type of its own.
+ZERO = np.int64(0)
+ONCE = np.int64(1)
 
 # What the character view remembers between the chunks of a row, in `Scratch.state`.
 _N_FRESH, _N_DEFERRED, _RUN_STOP, _CLOCK = 0, 1, 2, 3
@@ -204,7 +207,7 @@ def absorb(pending: Any, n_pending: Any, view: Any, start: Any, at: Any, grow: A
         fetch_slot(view.slots, view.mask, pending[min(i + AHEAD, n_pending - 1)])
         number = number_of(pending[i], view, grow)
         if number >= 0:
-            at = tally(number, 1, view.last, view.numbers, view.counts, view.base, start, at)
+            at = tally(number, ONCE, view.last, view.numbers, view.counts, view.base, start, at)
     return at
 
 
@@ -246,7 +249,7 @@ def word_chars(
 ) -> Any:
     """Write the hashes of a word's character n-grams, a space on either side, to `out`; return how many."""
     restart(rolling, SEED_CHARS)
-    n_out = roll_pad(rolling, lowest, highest, out, 0)
+    n_out = roll_pad(rolling, lowest, highest, out, ZERO)
     n_chars = 0
     while start < stop and n_chars < MAX_WORD_CHARS:
         byte = data[start]
@@ -268,7 +271,7 @@ def count_word_ngrams(
     view: Any, start: Any, at: Any, grow: Any,
 ) -> Any:  # fmt: skip
     """Tally the word n-grams that end in one chunk of tokens; return the end of the row, or -1 for no room."""
-    n_pending = 0
+    n_pending = ZERO
     for t in range(n_tokens):
         h = tokens.hashes[t]
         if lowest <= 1:
@@ -279,17 +282,27 @@ def count_word_ngrams(
 
 
 @jit
-def flush(cache: Any, state: Any, view: Any, start: Any, at: Any) -> Any:
-    """Tally the n-grams of the deferred words; return the end of the row, or -1 for no room."""
+def settle(
+    cache: Any, orders: Any, rolling: Any, fresh: Any, state: Any, view: Any, start: Any, at: Any, grow: Any
+) -> Any:
+    """Tally the n-grams of what waits: deferred words, or a run of ideographs, which ends here.
+
+    Returns the end of the row, or -1 for no room.
+    """
     for i in range(state[_N_DEFERRED]):
-        word, times = cache.deferred[i], cache.times[i]
+        word, times = cache.deferred[i], np.int64(cache.times[i])
         first, end = np.int64(cache.ends[word]), np.int64(cache.ends[word + 1])
         if at + end - first > view.entries:
             return -1
         for k in range(first, end):
-            at = tally(cache.pool[k], times, view.last, view.numbers, view.counts, view.base, start, at)
+            at = tally(np.int64(cache.pool[k]), times, view.last, view.numbers, view.counts, view.base, start, at)
     state[_CLOCK] += MAX_DEFERRED  # whatever is deferred, is deferred anew
     state[_N_DEFERRED] = 0
+    if state[_RUN_STOP] >= 0:
+        n_fresh = roll_pad(rolling, orders[4], orders[5], fresh, state[_N_FRESH])
+        state[_RUN_STOP] = -1
+        state[_N_FRESH] = 0
+        at = absorb(fresh, n_fresh, view, start, at, grow)
     return at
 
 
@@ -307,11 +320,27 @@ def remember(hashes: Any, n_hashes: Any, cache: Any, view: Any, grow: Any) -> No
 
 
 @jit
-def end_run(orders: Any, rolling: Any, fresh: Any, state: Any) -> None:
-    """Roll the space after a run of ideographs, if one is open."""
-    if state[_RUN_STOP] >= 0:
-        state[_N_FRESH] = roll_pad(rolling, orders[4], orders[5], fresh, state[_N_FRESH])
-        state[_RUN_STOP] = -1
+def defer(
+    data: Any, start_byte: Any, stop_byte: Any, h: Any, alphabet: Any, orders: Any, rolling: Any, fresh: Any, state: Any,
+    cache: Any, view: Any, start: Any, at: Any, grow: Any,
+) -> Any:  # fmt: skip
+    """Count a word once more among the deferred ones; return the end of the row, or -1 for no room."""
+    word = find(cache.slots, cache.mask, h)
+    if word < 0:
+        n = word_chars(data, start_byte, stop_byte, alphabet, orders[2], orders[3], rolling, fresh)
+        if grow and view.size[0] + n > view.room:
+            return -1
+        if cache.size[0] == cache.room or cache.ends[cache.size[0]] + n > cache.pool_room:
+            at = settle(cache, orders, rolling, fresh, state, view, start, at, grow)
+            for i in range(np.int64(cache.mask) + 2):
+                cache.slots[i] = 0
+            cache.size[0] = 0
+        remember(fresh, n, cache, view, grow)
+        word = find_or_add(cache.slots, cache.mask, cache.hashes, cache.size, h)
+    state[_N_DEFERRED] = tally(
+        word, ONCE, cache.last, cache.deferred, cache.times, state[_CLOCK], ZERO, state[_N_DEFERRED]
+    )
+    return at
 
 
 @jit
@@ -321,49 +350,31 @@ def count_char_ngrams(
 ) -> Any:  # fmt: skip
     """Tally the character n-grams of one chunk of tokens; return the end of the row, or -1 for no room.
 
-    Those of the last words and of the last run of ideographs may still wait in `fresh` and the deferred words.
+    Those of the last words, or of the last run of ideographs, wait for `settle`: never both at once.
     """
     for t in range(n_tokens):
         kind = tokens.kinds[t]
-        h = tokens.hashes[t]
         fetch_slot(cache.slots, cache.mask, tokens.hashes[min(t + AHEAD, n_tokens - 1)])
-        if kind == WORD and orders[3] > 0:
-            if state[_RUN_STOP] >= 0:
-                end_run(orders, rolling, fresh, state)
-                at = absorb(fresh, state[_N_FRESH], view, start, at, grow)
-                state[_N_FRESH] = 0
-                if at < 0:
-                    return at
-            word = find(cache.slots, cache.mask, h)
-            if word < 0:
-                n = word_chars(data, tokens.starts[t], tokens.stops[t], alphabet, orders[2], orders[3], rolling, fresh)
-                if grow and view.size[0] + n > view.room:
-                    return -1
-                if cache.size[0] == cache.room or cache.ends[cache.size[0]] + n > cache.pool_room:
-                    at = flush(cache, state, view, start, at)
-                    if at < 0:
-                        return at
-                    for i in range(np.int64(cache.mask) + 2):
-                        cache.slots[i] = 0
-                    cache.size[0] = 0
-                remember(fresh, n, cache, view, grow)
-                word = find_or_add(cache.slots, cache.mask, cache.hashes, cache.size, h)
-            state[_N_DEFERRED] = tally(
-                word, 1, cache.last, cache.deferred, cache.times, state[_CLOCK], 0, state[_N_DEFERRED]
-            )
-            if state[_N_DEFERRED] == MAX_DEFERRED:
-                at = flush(cache, state, view, start, at)
-        elif kind == IDEOGRAPH and orders[5] > 0:
-            if state[_N_DEFERRED] > 0:
-                at = flush(cache, state, view, start, at)
-            if state[_RUN_STOP] != tokens.starts[t]:
-                end_run(orders, rolling, fresh, state)
+        is_word = kind == WORD and orders[3] > 0
+        is_ideograph = kind == IDEOGRAPH and orders[5] > 0
+        if (
+            (is_word and (state[_RUN_STOP] >= 0 or state[_N_DEFERRED] == MAX_DEFERRED))
+            or (is_ideograph and state[_RUN_STOP] != tokens.starts[t])
+        ):  # fmt: skip
+            at = settle(cache, orders, rolling, fresh, state, view, start, at, grow)
+        if is_word and at >= 0:
+            at = defer(
+                data, tokens.starts[t], tokens.stops[t], tokens.hashes[t], alphabet, orders, rolling, fresh, state,
+                cache, view, start, at, grow,
+            )  # fmt: skip
+        elif is_ideograph and at >= 0:
+            if state[_RUN_STOP] < 0:
                 restart(rolling, SEED_CHARS)
-                roll_pad(rolling, orders[4], orders[5], fresh, 0)
+                roll_pad(rolling, orders[4], orders[5], fresh, ZERO)
             code = decode(data, tokens.starts[t], tokens.stops[t])[0]
             state[_N_FRESH] = roll(np.uint64(code), rolling, orders[4], orders[5], fresh, state[_N_FRESH])
             state[_RUN_STOP] = tokens.stops[t]
-            if at >= 0 and state[_N_FRESH] > MAX_PENDING // 2:
+            if state[_N_FRESH] > MAX_PENDING // 2:
                 at = absorb(fresh, state[_N_FRESH], view, start, at, grow)
                 state[_N_FRESH] = 0
         if at < 0:
@@ -424,10 +435,7 @@ def count_rows(
                 if c_at < 0:
                     return row, 1
         if with_chars:
-            c_at = flush(cache, state, chars, c_start, c_at)
-            if c_at >= 0:
-                end_run(orders, char_roll, fresh, state)
-                c_at = absorb(fresh, state[_N_FRESH], chars, c_start, c_at, grow)
+            c_at = settle(cache, orders, char_roll, fresh, state, chars, c_start, c_at, grow)
             if c_at < 0:
                 return row, 1
         row += 1

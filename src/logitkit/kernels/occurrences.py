@@ -11,7 +11,7 @@ import numpy as np
 
 from logitkit.kernels import jit
 from logitkit.kernels.hashing import SEED_CHARS, SEED_WORDS, find, finish
-from logitkit.kernels.ngrams import restart, roll, roll_pad, word_chars
+from logitkit.kernels.ngrams import ONCE, ZERO, restart, roll, roll_pad, word_chars
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.tokens import alphabet_pointers, next_token
 from logitkit.kernels.utf8 import IDEOGRAPH, SEPARATOR, WORD, decode
@@ -75,20 +75,20 @@ def find_occurrences(
     word_mask, char_mask = np.uint64(word_slots.shape[0] - 2), np.uint64(char_slots.shape[0] - 2)
     hashes = pointer(scratch.fresh)
     word_roll, char_roll = pointer(scratch.rolling[0]), pointer(scratch.rolling[1])
-    n_tokens = n_spans = 0
-    units = run_first = 0  # of the current run of ideographs, with the space before it; no units, no run
+    n_tokens = n_spans = ZERO
+    units = run_first = ZERO  # of the current run of ideographs, with the space before it; no units, no run
     at, stop = np.int64(offsets[0]), np.int64(offsets[1])
     restart(word_roll, SEED_WORDS)
     while at < stop:
         start = at
         kind, h, at = next_token(data, start, stop, limit, alphabet)
         if units > 0 and kind != IDEOGRAPH:
-            n = roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
+            n = roll_pad(char_roll, ideo_low, ideo_high, hashes, ZERO)
             n_spans = _place_run(
                 hashes, n, units + 1, ideo_high, run_first, n_tokens - 1,
                 chars, char_mask, n_words, spans_out, n_spans,
             )  # fmt: skip
-            units = 0
+            units = ZERO
         if kind == SEPARATOR:
             continue
         token = n_tokens
@@ -99,10 +99,10 @@ def find_occurrences(
         n_tokens += 1
         h = finish(h)
         if word_low <= 1:
-            n_spans = _place(h, words, word_mask, 0, token, token, spans_out, n_spans)
-        n = roll(h, word_roll, max(2, word_low), word_high, hashes, 0)
+            n_spans = _place(h, words, word_mask, ZERO, token, token, spans_out, n_spans)
+        n = roll(h, word_roll, max(2, word_low), word_high, hashes, ZERO)
         n_spans = _place_run(
-            hashes, n, token + 2, min(word_high, token + 1), 0, token, words, word_mask, 0, spans_out, n_spans
+            hashes, n, token + 2, min(word_high, token + 1), ZERO, token, words, word_mask, ZERO, spans_out, n_spans
         )
         if kind == WORD and char_high > 0:
             n = word_chars(data, start, at, alphabet, char_low, char_high, char_roll, hashes)
@@ -112,15 +112,15 @@ def find_occurrences(
             if units == 0:
                 run_first = token
                 restart(char_roll, SEED_CHARS)
-                roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
-                units = 1
+                roll_pad(char_roll, ideo_low, ideo_high, hashes, ZERO)
+                units = ONCE
             units += 1
-            n = roll(np.uint64(decode(data, start, at)[0]), char_roll, ideo_low, ideo_high, hashes, 0)
+            n = roll(np.uint64(decode(data, start, at)[0]), char_roll, ideo_low, ideo_high, hashes, ZERO)
             n_spans = _place_run(
                 hashes, n, units, ideo_high, run_first, token, chars, char_mask, n_words, spans_out, n_spans
             )
     if units > 0:
-        n = roll_pad(char_roll, ideo_low, ideo_high, hashes, 0)
+        n = roll_pad(char_roll, ideo_low, ideo_high, hashes, ZERO)
         n_spans = _place_run(
             hashes, n, units + 1, ideo_high, run_first, n_tokens - 1, chars, char_mask, n_words, spans_out, n_spans
         )
