@@ -203,6 +203,8 @@ def test_the_numbers_of_the_report_are_there(report, page):
             assert f"<td>{value}</td>" in half
         assert "11.22" in half
         assert "logitkit 9.8.7" in half
+        for one in e.per_class:
+            assert f"<td>{one.support}</td><td>{one.predicted}</td><td>{100 * one.precision:.1f}</td>" in half
         for row in e.confusion:
             assert all(f">{n}</span></td>" in half for n in row)
         for one in e.reliability:

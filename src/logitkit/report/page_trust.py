@@ -148,10 +148,10 @@ def _classes(e: Evaluation, key: str, language: Language) -> Html:
         caption = say(f"{key}_some", shown=f"{_CLASS_ROWS}", classes=f"{len(shown):,}")
         shown = sorted(shown, key=lambda one: math.inf if one.f1 is None else one.f1)[:_CLASS_ROWS]
     head = [say("steps.class"), *(say(f"errors.{k}") for k in ("support", "predicted", "precision", "recall", "f1"))]
-    rows = [
-        [name(one.name), f"{one.support:,}", f"{one.predicted:,}", *map(percent, (one.precision, one.recall, one.f1))]
-        for one in shown
-    ]
+    rows = []
+    for one in shown:
+        shares = (percent(value).removesuffix(language.percent_sign) for value in (one.precision, one.recall, one.f1))
+        rows.append([name(one.name), f"{one.support:,}", f"{one.predicted:,}", *shares])
     return table(caption, head, rows)
 
 
