@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logitkit.report.evaluation import EvaluationBuilder, ReliabilityBin
@@ -151,6 +151,8 @@ def test_shortened_text_is_never_wider(text, width):
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=12))
+@example([2e306, -1e308, 1e308])
+@example([5e-324, 0.0, -math.inf])
 def test_drawings_stay_inside_whatever_the_numbers(values):
     drawn = draw_bars("b", ("t", "d"), [Bar("n", value, number(value), i == 0) for i, value in enumerate(values)])
     line = draw_line("l", ("t", "d"), list(range(len(values))), [abs(value) for value in values])

@@ -171,7 +171,7 @@ def draw_line(ident: str, told: tuple[str, str], xs: Sequence[float], ys: Sequen
     furthest = max([x for x, _ in points] or [1.0]) or 1.0
     parts: list[str] = [_line(left, bottom, right, bottom, "zero"), _text(left, bottom + 16.0, "0")]
     parts.append(_text(right, bottom + 16.0, f"{furthest:g}", "middle"))
-    places = [(left + (right - left) * x / furthest, bottom - (bottom - top) * y / highest) for x, y in points]
+    places = [(left + (right - left) * (x / furthest), bottom - (bottom - top) * (y / highest)) for x, y in points]
     if places:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(Html(f'<polyline class="course" points="{path}"/>'))
