@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from logitkit.model.labels import as_label_column, encode_labels
 from logitkit.model.linear import LinearModel
 from logitkit.model.options import TrainOptions, default_ngrams
 from logitkit.model.record import TrainingRecord, judge_calibration
-from logitkit.model.selection import Examples, select
-from logitkit.model.trainer import Solver, default_epochs, train_linear
+from logitkit.model.selection import Examples, Trial, select
+from logitkit.model.trainer import Solver, TrainingStep, default_epochs, train_linear
 from logitkit.ops import argmax, softmax
 from logitkit.text import Column, NgramSpec, Texts, Vocabulary, as_column, count_ngrams
 from logitkit.text.columns import as_arrow
@@ -30,7 +31,7 @@ from logitkit.trust.temperature import fit_temperature
 __all__ = ["Progress", "TextClassifier", "load"]
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done ("counting", "choosing", "training", "calibrating") and the fraction done."""
+"""Called with what is being done ("counting", "training", "calibrating") and the fraction done."""
 
 _KIND = "text-classifier"
 _AGAIN = "fetch the file again or train the model again"
@@ -130,23 +131,22 @@ class TextClassifier:
             epochs=options.epochs or default_epochs(column.rows),
             seed=options.seed,
         )
-        progress("choosing", 0.0)
-        selection = select(
-            examples, solver, l2=options.l2, rare=options.rare, patience=options.patience,
-            progress=lambda fraction: progress("choosing", fraction),
-        )  # fmt: skip
-        chosen = selection.chosen
+
+        def train(trial: Trial, go_on: Callable[[], bool]) -> tuple[Vocabulary, LinearModel, tuple[TrainingStep, ...]]:
+            """Train on all texts as a trial did on a part of them."""
+            vocabulary, features = counts.weigh(rare=trial.rare)
+            layer, steps = train_linear(
+                features, indices, row_weights, np.arange(column.rows), len(names),
+                replace(solver, l2=trial.l2, stop_after=trial.epochs), lambda _epoch, _layer: go_on(),
+            )  # fmt: skip
+            return vocabulary, layer, steps
+
         progress("training", 0.0)
-        vocabulary, features = counts.weigh(rare=chosen.rare)
-        solver = Solver(chosen.l2, solver.label_smoothing, solver.epochs, chosen.epochs, solver.seed)
-
-        def after_epoch(epoch: int, _: LinearModel) -> bool:
-            progress("training", epoch / chosen.epochs)
-            return True
-
-        layer, steps = train_linear(
-            features, indices, examples.row_weights, np.arange(column.rows), len(names), solver, after_epoch
-        )
+        selection = select(
+            examples, solver, train, l2=options.l2, rare=options.rare, patience=options.patience,
+            progress=lambda fraction: progress("training", fraction),
+        )  # fmt: skip
+        chosen, (vocabulary, layer, steps) = selection.chosen, selection.trained
         progress("calibrating", 0.0)
         held_labels = indices[selection.rows]
         self.class_names, self.vocabulary, self.layer = names, vocabulary, layer

@@ -21,7 +21,8 @@ class TrainOptions:
     Attributes:
         ngrams: which n-grams are features; by default words and word pairs, and characters too where texts are short.
         rare: keep n-grams that one text alone has; by default what gives the lower log loss on held-out texts.
-        l2: strength of ½ l2 ‖W‖², above 0; by default the best of 0.3 / N, 0.1 / N and 0.033 / N on held-out texts.
+        l2: strength of ½ l2 ‖W‖², above 0; by default 0.1 / N, or 0.3 / N and 0.9 / N as
+            long as the stronger is better on held-out texts.
         label_smoothing: the share of each target that goes to all classes alike, in [0, 1).
         class_weights: how much each class counts, by name (1 for the others), or "balanced": inversely to how often it
             occurs.

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +26,14 @@ from logitkit.trust.temperature import fit_temperature
 
 __all__ = ["Examples", "Selection", "Trial", "select"]
 
+R = TypeVar("R")
+
 FOLDS = 5
 _ENOUGH_ROWS = 1_000
 _JUDGED_ROWS = 1_000  # after each epoch, for early stopping
-_L2_AN_EXAMPLE = 0.1  # the middle of the grid: l2 = 0.1 / N, which is C = 10 in scikit-learn's terms
+_L2_AN_EXAMPLE = 0.1  # the first tried: l2 = 0.1 / N, which is C = 10 in scikit-learn's terms
 _WORSE = 1.01  # a held-out loss is worse than the lowest only from 1 % on: the step has yet to shrink, and rows are few
-_L2_FACTORS = (3.0, 1.0 / 3.0)
+_STRONGER, _STRONGEST = 3.0, 8.0  # times the first: 0.1, 0.3, 0.9 / N
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Generic[R]):
     """What was chosen, and why.
 
     Attributes:
@@ -77,12 +81,14 @@ class Selection:
         trials: all, in the order in which they were run.
         rows: `[H]` the held-out rows.
         logits: `[H, C]` their logits, by layers that had not seen them.
+        trained: what `train` made of the chosen trial.
     """
 
     chosen: Trial
     trials: tuple[Trial, ...]
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
+    trained: R
 
 
 def deal_folds(labels: NDArray[np.intp], groups: NDArray[np.intp] | None, seed: int) -> NDArray[np.int8]:
@@ -106,17 +112,21 @@ def deal_folds(labels: NDArray[np.intp], groups: NDArray[np.intp] | None, seed: 
 def select(
     examples: Examples,
     solver: Solver,
+    train: Callable[[Trial, Callable[[], bool]], R],
     *,
     l2: float | None,
     rare: bool | None,
     patience: int,
     progress: Callable[[float], None] = lambda _: None,
-) -> Selection:
-    """Try ways to train on held-out rows: rare n-grams or not, then stronger and weaker regularisation.
+) -> Selection[R]:
+    """Try ways to train on held-out rows: rare n-grams or not, then regularisation, stronger as long as that is better.
+
+    While a stronger one is tried, the best so far is trained on all rows beside it: it is rarely in vain.
 
     Args:
         examples: what to learn from.
         solver: how; its `l2` is not used.
+        train: trains a trial on all rows; called with the trial, and with what says after each pass whether to go on.
         l2: the regularisation, or None to choose it.
         rare: whether to keep rare n-grams, or None to choose.
         patience: passes with a worse held-out loss after which training stops.
@@ -126,22 +136,26 @@ def select(
     held = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
     enough = np.searchsorted(np.cumsum([len(rows) for rows in held]), _ENOUGH_ROWS) + 1
     held = [rows for rows in held[:enough] if len(rows)]
-    first = [Trial(keep, l2 or _L2_AN_EXAMPLE / len(folds), solver.epochs, None) for keep in _options(rare)]
+    options = (False, True) if rare is None else (rare,)
+    first = [Trial(keep, l2 or _L2_AN_EXAMPLE / len(folds), solver.epochs, None) for keep in options]
     if not held:
+        only = first[-1]  # rare n-grams are all there are
         nothing = np.empty((0, examples.n_classes), np.float32)
-        return Selection(first[-1], (first[-1],), np.empty(0, np.int64), nothing)  # rare n-grams are all there are
-    bench = _Bench(examples, solver, held, patience, progress, rounds=1 if l2 is not None else 2)
-    results = bench.run(first)
-    if l2 is None:
-        middle = min(results, key=_loss)[0]
-        bench.forget(not middle.rare)
-        results += bench.run([replace(middle, l2=middle.l2 * factor) for factor in _L2_FACTORS])
+        return Selection(only, (only,), np.empty(0, np.int64), nothing, train(only, lambda: True))
+    bench = _Bench(examples, solver, held, patience, progress)
+    results = bench.run(first)[0]
     best, logits = min(results, key=_loss)
-    return Selection(best, tuple(trial for trial, _ in results), np.concatenate(held), logits)
-
-
-def _options(rare: bool | None) -> tuple[bool, ...]:
-    return (False, True) if rare is None else (rare,)
+    bench.forget(not best.rare)
+    while True:
+        times = best.l2 / first[0].l2
+        stronger = [replace(best, l2=_STRONGER * best.l2)] if l2 is None and times < _STRONGEST else []
+        further, trained = bench.run(stronger, beside=partial(train, best, lambda: not bench.stopped))
+        results += further
+        better = [result for result in further if _loss(result) < _loss((best, logits))]
+        if not better:
+            trials = tuple(trial for trial, _ in results)
+            return Selection(best, trials, np.concatenate(held), logits, cast("R", trained))
+        best, logits = better[0]
 
 
 def _loss(result: tuple[Trial, NDArray[np.float32]]) -> float:
@@ -153,27 +167,33 @@ class _Bench:
 
     def __init__(
         self, examples: Examples, solver: Solver, held: list[NDArray[np.int64]], patience: int,
-        progress: Callable[[float], None], rounds: int,
+        progress: Callable[[float], None],
     ) -> None:  # fmt: skip
         self._examples, self._solver, self._held, self._patience = examples, solver, held, patience
         self._features: dict[tuple[bool, int], Features] = {}
-        self._progress, self._done, self._planned = progress, 0, 2 * rounds * len(held)
-        self._stopped = False
+        self._progress, self._done, self._planned = progress, 0, 4 * len(held)
+        self.stopped = False
 
-    def run(self, trials: list[Trial]) -> list[tuple[Trial, NDArray[np.float32]]]:
-        """Return each trial with its epochs and log loss filled in, and its logits on the held-out rows."""
+    def run(
+        self, trials: list[Trial], beside: Callable[[], R] | None = None
+    ) -> tuple[list[tuple[Trial, NDArray[np.float32]]], R | None]:
+        """Return each trial with its epochs and log loss filled in, its logits on the held-out rows, and `beside()`."""
         jobs = [(trial, fold) for trial in trials for fold in range(len(self._held))]
+        work: list[Callable[[], Any]] = [partial(self._train, *job) for job in jobs]
+        if beside is not None:
+            work.insert(0, beside)  # the longest first
         with self._stop_on_error():
-            runs = run_blocks(lambda i, _: self._train(*jobs[i]), [(i, i + 1) for i in range(len(jobs))])
+            runs = run_blocks(lambda i, _: work[i](), [(i, i + 1) for i in range(len(work))])
+        made = runs.pop(0) if beside is not None else None
         rows = np.concatenate(self._held)
-        results = []
+        results: list[tuple[Trial, NDArray[np.float32]]] = []
         for trial in trials:
             of_trial = [run for (other, _), run in zip(jobs, runs, strict=True) if other is trial]
             logits = np.concatenate([logits for _, logits in of_trial])
             epochs = int(np.median([epochs for epochs, _ in of_trial]))
             loss = _calibrated_loss(logits, self._examples.labels[rows], self._examples.row_weights[rows])
             results.append((replace(trial, epochs=epochs, log_loss=loss), logits))
-        return results
+        return results, made
 
     @contextmanager
     def _stop_on_error(self) -> Iterator[None]:
@@ -181,7 +201,7 @@ class _Bench:
         try:
             yield
         except BaseException:
-            self._stopped = True
+            self.stopped = True
             raise
 
     def forget(self, rare: bool) -> None:
@@ -197,30 +217,29 @@ class _Bench:
         if key not in self._features:
             self._features[key] = examples.counts.weigh(rare=trial.rare, fit_rows=inside)[1]
         features = self._features[key]
-        judged = rows[:: -(-len(rows) // _JUDGED_ROWS)]
+        judged = slice(None, None, -(-len(rows) // _JUDGED_ROWS))
         lowest = np.inf
-        best: tuple[int, LinearModel | None] = (self._solver.epochs, None)
+        best: tuple[int, NDArray[np.float32]] | None = None
 
         def judge(epoch: int, layer: LinearModel) -> bool:
             nonlocal best, lowest
-            logits = layer.logits(features, judged)
-            loss = _calibrated_loss(logits, examples.labels[judged], examples.row_weights[judged])
+            logits = layer.logits(features, rows)
+            loss = _calibrated_loss(logits[judged], examples.labels[rows[judged]], examples.row_weights[rows[judged]])
             lowest = min(lowest, loss)
-            if loss <= _WORSE * lowest:
-                # The layer changes in place: it is copied only if training may go on and spoil it.
-                kept = layer if epoch == self._solver.epochs else LinearModel(layer.weights.copy(), layer.bias.copy())
-                best = (epoch, kept)
-            return not self._stopped and (epoch - best[0] < self._patience or best[1] is None)
+            if best is None or loss <= _WORSE * lowest:
+                best = (epoch, logits)
+            return not self.stopped and epoch - best[0] < self._patience
 
         solver = replace(self._solver, l2=trial.l2)
         with self._stop_on_error():
-            layer, _ = train_linear(
+            train_linear(
                 features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver,
                 judge,
             )  # fmt: skip
         self._done += 1
         self._progress(min(1.0, self._done / self._planned))
-        return best[0], (best[1] or layer).logits(features, rows)
+        assert best is not None  # there is at least one pass
+        return best
 
 
 def _calibrated_loss(logits: NDArray[np.float32], labels: NDArray[np.intp], row_weights: NDArray[np.float32]) -> float:
