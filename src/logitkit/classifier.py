@@ -147,6 +147,7 @@ class TextClassifier:
             progress=lambda fraction: progress("training", fraction),
         )  # fmt: skip
         chosen, (vocabulary, layer, steps) = selection.chosen, selection.trained
+        progress("training", 1.0)
         progress("calibrating", 0.0)
         held_labels = indices[selection.rows]
         self.class_names, self.vocabulary, self.layer = names, vocabulary, layer
