@@ -6,9 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong input.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import sys
 
 import typer
@@ -68,7 +66,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is no reason to fail
     try:
         try:
-            app()
+            app(prog_name="logitkit")
         finally:
             sys.stdout.flush()
     except SystemExit as end:
@@ -76,7 +74,6 @@ def main() -> None:
             say("[bold red]Stopped[/] by Ctrl-C; no half-written file is left.")
         raise
     except Exception as error:
-        _close_output()
         if debug and not isinstance(error, BrokenPipeError):
             raise
         raise SystemExit(_explain(error)) from None
@@ -100,12 +97,6 @@ def _explain(error: Exception) -> int:
         )
     say("[bold red]Error:[/] {}", " ".join(sentence.split()))
     return code
-
-
-def _close_output() -> None:
-    """Let what is still buffered for the standard output go nowhere, so that the end of the process says nothing."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -182,8 +182,13 @@ class _Bench:
         work: list[Callable[[], Any]] = [partial(self._train, *job) for job in jobs]
         if beside is not None:
             work.insert(0, beside)  # the longest first
-        with self._stop_on_error():
-            runs = run_blocks(lambda i, _: work[i](), [(i, i + 1) for i in range(len(work))])
+
+        def one(i: int, _: int) -> Any:
+            with self._stop_on_error():
+                return work[i]()
+
+        with self._stop_on_error():  # Ctrl-C comes to the main thread alone, which may be waiting here
+            runs = run_blocks(one, [(i, i + 1) for i in range(len(work))])
         made = runs.pop(0) if beside is not None else None
         rows = np.concatenate(self._held)
         results: list[tuple[Trial, NDArray[np.float32]]] = []
@@ -231,11 +236,9 @@ class _Bench:
             return not self.stopped and epoch - best[0] < self._patience
 
         solver = replace(self._solver, l2=trial.l2)
-        with self._stop_on_error():
-            train_linear(
-                features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver,
-                judge,
-            )  # fmt: skip
+        train_linear(
+            features, examples.labels, examples.row_weights, np.flatnonzero(inside), examples.n_classes, solver, judge
+        )
         self._done += 1
         self._progress(min(1.0, self._done / self._planned))
         assert best is not None  # there is at least one pass
