@@ -13,6 +13,8 @@ from texts import columns, orders, texts
 
 import naive_text
 from logitkit.kernels import run_blocks
+from logitkit.kernels.hashing import make_table
+from logitkit.kernels.ngrams import make_cache
 from logitkit.text import Column, NgramSpec, as_column, count_ngrams, counting, features
 from logitkit.text.counting import _Rooms
 
@@ -31,6 +33,14 @@ def rooms(request, monkeypatch):
     """Run a test twice: with the usual rooms, and with rooms so small that rows are taken back all the time."""
     if request.param == "tiny":
         monkeypatch.setattr(counting, "guess_rooms", lambda spec, size: _Rooms(1, 1, 1, 1, 1))
+        monkeypatch.setattr(counting, "make_table", lambda room: narrow(make_table(room), room))
+        monkeypatch.setattr(
+            counting, "make_cache", lambda words: make_cache(words)._replace(table=narrow(make_table(words), words))
+        )
+
+
+def narrow(table, room):
+    return table._replace(hashes=table.hashes[:room])
 
 
 def check(column, texts, spec, **options):

@@ -43,9 +43,9 @@ class Table(NamedTuple):
 
 
 def make_table(room: int) -> Table:
-    """Return an empty table with room for `room` hashes at a load of at most one half."""
+    """Return an empty table that is at most half full with `room` hashes; it holds a quarter more at most."""
     capacity = 1 << max(10, int(2 * room - 1).bit_length())
-    return Table(np.zeros(2 * capacity, np.uint64), np.empty(room, np.uint64), np.zeros(1, np.int64))
+    return Table(np.zeros(2 * capacity, np.uint64), np.empty(5 * capacity // 8, np.uint64), np.zeros(1, np.int64))
 
 
 @jit

@@ -141,11 +141,11 @@ class _Words(NamedTuple):
 
 
 def make_cache(words: int) -> Cache:
-    """Return an empty cache for `words` words."""
+    """Return an empty cache for at least `words` words."""
     table = make_table(words)
-    return Cache(
-        table, np.zeros(words + 1, np.int32), np.empty(16 * words + MAX_PENDING, np.int32), np.full(words, -1, np.int64)
-    )
+    room = len(table.hashes)
+    pool = np.empty(16 * words + MAX_PENDING, np.int32)
+    return Cache(table, np.zeros(room + 1, np.int32), pool, np.full(room, -1, np.int64))
 
 
 def make_scratch() -> Scratch:
@@ -321,8 +321,8 @@ def remember(hashes: Any, n_hashes: Any, cache: Any, view: Any, grow: Any) -> No
 
 @jit
 def defer(
-    data: Any, start_byte: Any, stop_byte: Any, h: Any, alphabet: Any, orders: Any, rolling: Any, fresh: Any, state: Any,
-    cache: Any, view: Any, start: Any, at: Any, grow: Any,
+    data: Any, start_byte: Any, stop_byte: Any, h: Any, alphabet: Any, orders: Any, rolling: Any, fresh: Any,
+    state: Any, cache: Any, view: Any, start: Any, at: Any, grow: Any,
 ) -> Any:  # fmt: skip
     """Count a word once more among the deferred ones; return the end of the row, or -1 for no room."""
     word = find(cache.slots, cache.mask, h)

@@ -14,7 +14,7 @@ from logitkit.text.alphabet import alphabet
 from logitkit.text.columns import Column
 from logitkit.text.spec import NgramSpec
 
-__all__ = ["Counter", "known_table"]
+__all__ = ["Counter", "grown", "known_table"]
 
 _MAX_PLACES = 2**31 - 1
 
@@ -24,6 +24,14 @@ def known_table(hashes: NDArray[np.uint64]) -> Table:
     table = make_table(max(1, len(hashes)))
     add_all(table, hashes, np.empty(len(hashes), np.int32))
     return table
+
+
+def grown(table: Table, more: int) -> Table:
+    """Return a table with the same numbers and room for `more` hashes, and at least as many again."""
+    known = int(table.size[0])
+    larger = make_table(max(2 * known, known + more))
+    add_all(larger, table.hashes[:known], np.empty(known, np.int32))
+    return larger
 
 
 class _Rooms(NamedTuple):
@@ -99,8 +107,7 @@ class Counter:
         """Return the view with more room in whichever of its parts has run out."""
         known = int(view.table.size[0])
         if self._grow and known + MAX_PENDING > len(view.table.hashes):
-            table = make_table(_power_of_two(max(2 * known, known + MAX_PENDING)))
-            add_all(table, view.table.hashes[:known], np.empty(known, np.int32))
+            table = grown(view.table, MAX_PENDING)
             return view._replace(table=table, last=np.full(len(table.hashes), -1, np.int32))
         return _with_entries(view, 2 * len(view.numbers), written)
 

@@ -24,7 +24,7 @@ from logitkit.kernels.occurrences import find_occurrences
 from logitkit.kernels.weighting import count_documents, count_kept, renumber, weigh_rows
 from logitkit.text.alphabet import alphabet
 from logitkit.text.columns import Column
-from logitkit.text.counting import Counter, known_table
+from logitkit.text.counting import Counter, grown, known_table
 from logitkit.text.spec import NgramSpec
 
 __all__ = ["Features", "NgramCounts", "Occurrences", "Vocabulary", "count_ngrams"]
@@ -221,7 +221,9 @@ def count_ngrams(column: Column, spec: NgramSpec) -> NgramCounts:
         return Counter(spec, size=part.size).count(part)
 
     shards = run_blocks(count, blocks)
-    return NgramCounts(spec, column.rows, (_join(shards, 0), _join(shards, 1)), shards)
+    hashes = _join(shards, 0), _join(shards, 1)
+    shards = [(_without_table(words), _without_table(chars)) for words, chars in shards]
+    return NgramCounts(spec, column.rows, hashes, shards)
 
 
 def _join(shards: list[tuple[Counts, Counts]], view: int) -> NDArray[np.uint64]:
@@ -229,16 +231,26 @@ def _join(shards: list[tuple[Counts, Counts]], view: int) -> NDArray[np.uint64]:
 
     Shards are consecutive, so going through each one's n-grams in turn meets them in the order of first occurrence.
     """
-    parts = [shard[view] for shard in shards]
-    sizes = [int(part.table.size[0]) for part in parts]
-    if len(parts) == 1:
-        return parts[0].table.hashes[: sizes[0]].copy()
-    table = make_table(max(1, sum(sizes)))
-    for part, size in zip(parts, sizes, strict=True):
-        numbers = np.empty(size, np.int32)
-        add_all(table, part.table.hashes[:size], numbers)
+    first, *others = (shard[view] for shard in shards)
+    table = first.table  # its numbers are final
+    for part in others:
+        hashes = part.table.hashes[: part.table.size[0]]
+        numbers = np.empty(len(hashes), np.int32)
+        done = 0
+        while done < len(hashes):
+            room = len(table.hashes) - int(table.size[0])
+            if room == 0:
+                table = grown(table, len(hashes) - done)
+                continue
+            add_all(table, hashes[done : done + room], numbers[done : done + room])
+            done += room
         renumber(part.numbers[: part.indptr[-1]], numbers)
     return table.hashes[: table.size[0]].copy()
+
+
+def _without_table(counts: Counts) -> Counts:
+    """Return the counts alone: once numbered, they need no table."""
+    return counts._replace(table=make_table(1), last=np.empty(0, np.int32))
 
 
 def _starts(shards: list[tuple[Counts, Counts]]) -> NDArray[np.int64]:
