@@ -22,12 +22,12 @@ def decision_sentence(decision: Decision) -> str:
         >>> from logitkit.decision import decide
         >>> from logitkit.report.explanation import decision_sentence
         >>> decision_sentence(decide([[2.0, 1.0, 0.1]], class_names=["News", "Entertainment", "Technology"])[0])
-        'News, with probability 0.66 (confident).'
+        'News, with probability 0.66.'
     """
     says = f"{decision.raw_label}, with probability {decision.probability:.2f}"
     if decision.abstained:
         return f"I don't know ({decision.reason}); the nearest is {says}."
-    return f"{says} ({decision.reason})."
+    return f"{says}."
 
 
 def render_explanation(explanation: Explanation, decision: Decision, class_name: str | None = None) -> RenderableType:
