@@ -47,6 +47,7 @@ def test_contributions_and_bias_are_the_logits(model, text):
 
 
 @given(text=SCRIPTED)
+@example("：a:")  # full-width punctuation becomes ASCII only in the tokeniser
 def test_the_tokens_are_the_text_as_the_model_reads_it(model, text):
     """Every character but space, in order: lower case and NFKC."""
     plain = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode()).lower()

@@ -8,6 +8,7 @@ each an equal share. So the contributions of all tokens plus the bias are the lo
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,7 @@ def explain(
         np.add.at(contributions, found.first_tokens[covers] + offset, parts)
     raw = column.data.tobytes()
     tokens = tuple(
-        raw[start:stop].decode("utf-8", "replace").lower()
+        unicodedata.normalize("NFKC", raw[start:stop].decode("utf-8", "replace")).lower()
         for start, stop in zip(found.token_starts.tolist(), found.token_stops.tolist(), strict=True)
     )
     return Explanation(
