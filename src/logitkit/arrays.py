@@ -1,10 +1,11 @@
 """Whose arrays come in: NumPy, PyTorch, JAX, memory maps, lists. No copy where the memory allows it.
 
-PyTorch and JAX are never imported here: an array of theirs says itself how it is read.
+PyTorch and JAX are never imported here: an array of theirs exists only where they are loaded already.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,33 @@ from numpy.typing import NDArray
 
 from logitkit.errors import InputError
 
-__all__ = ["compute_dtype", "read_only", "to_numpy"]
+__all__ = ["compute_dtype", "is_jax", "is_torch", "read_only", "to_numpy"]
 
 Array = NDArray[Any]
+
+
+def is_torch(values: Any) -> bool:
+    """Whether `values` is a PyTorch tensor, of a subclass too.
+
+    Example:
+        >>> from logitkit.arrays import is_torch
+        >>> is_torch([2.0, 1.0, 0.1])
+        False
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, getattr(torch, "Tensor", ()))
+
+
+def is_jax(values: Any) -> bool:
+    """Whether `values` is a JAX array, or what stands for one while JAX traces a function.
+
+    Example:
+        >>> from logitkit.arrays import is_jax
+        >>> is_jax([2.0, 1.0, 0.1])
+        False
+    """
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(values, getattr(jax, "Array", ()))
 
 
 def to_numpy(values: Any, name: str, function: str) -> Array:
@@ -27,7 +52,8 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
         function: the function that the error names.
 
     Raises:
-        InputError: if no array can be made of them: rows of unequal length, memory of a GPU.
+        InputError: if no array can be made of them: rows of unequal length, a mask that would be forgotten, a sparse
+            or quantised tensor, memory of a GPU, a JAX tracer, which has no values yet.
 
     Example:
         >>> from logitkit.arrays import to_numpy
@@ -36,13 +62,18 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
     """
     if type(values) is np.ndarray:
         return values
+    found = _unreadable(values)
+    if found:
+        raise InputError(
+            f"The {name!r} of {function} must be a plain array of numbers in the memory of the CPU; got {found}."
+        )
     try:
-        if type(values).__module__.partition(".")[0] == "torch":
+        if is_torch(values):
             return _from_torch(values)
         if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
             return np.from_dlpack(values)
         return np.asarray(values)
-    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+    except (TypeError, ValueError, RuntimeError, BufferError, ImportError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"The {name!r} of {function} must be an array of numbers in the memory of the CPU; "
@@ -50,15 +81,34 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
         ) from error
 
 
+def _unreadable(values: Any) -> str:
+    """Return in words why `values` cannot be read as they lie, or "" where nothing is known against it."""
+    if isinstance(values, np.ma.MaskedArray):
+        return "a masked array, whose mask would be forgotten: pass its data, and the mask as weights or as 'where'"
+    if is_torch(values):
+        if values.layout is not sys.modules["torch"].strided:
+            return f"a {str(values.layout).removeprefix('torch.')} tensor: call .to_dense() first"
+        if values.is_quantized:
+            return "a quantised tensor: call .dequantize() first"
+        if values.device.type != "cpu":
+            return f"a tensor on {values.device}" + ("" if values.is_meta else ": call .cpu() first")
+    elif is_jax(values):
+        if isinstance(values, sys.modules["jax"].core.Tracer):
+            return "a JAX tracer, which has no values: call it outside jit, grad and vmap, or by jax.pure_callback"
+        if any(device.platform != "cpu" for device in values.devices()):
+            return "a JAX array on another device: jax.device_put it to jax.devices('cpu')[0] first"
+    return ""
+
+
 def _from_torch(tensor: Any) -> Array:
     """Return a tensor's memory. NumPy has no bfloat16, so that one passes as its bits."""
-    tensor = tensor.detach()
-    if str(tensor.dtype) != "torch.bfloat16":
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    torch = sys.modules["torch"]
+    if tensor.dtype is not torch.bfloat16:
         return np.asarray(tensor.numpy())
     from ml_dtypes import bfloat16
-    from torch import int16
 
-    return np.asarray(tensor.view(int16).numpy().view(bfloat16))
+    return np.asarray(tensor.view(torch.int16).numpy().view(bfloat16))
 
 
 def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

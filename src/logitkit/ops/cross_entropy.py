@@ -12,6 +12,7 @@ from logitkit.errors import OptionError
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.cross_entropy import cross_entropy_block, soft_cross_entropy_block
 from logitkit.kernels.exp_rows import scratch_for
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._rows import Array, block_rows, is_plain, to_block
 
 __all__ = ["cross_entropy"]
@@ -19,6 +20,7 @@ __all__ = ["cross_entropy"]
 _NAME = "cross_entropy"
 
 
+@returns_callers_kind
 def cross_entropy(
     logits: Any,
     labels: Any = None,

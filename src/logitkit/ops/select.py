@@ -9,11 +9,13 @@ import numpy as np
 from logitkit.arrays import compute_dtype
 from logitkit.checks import as_logits, check_axis, check_count
 from logitkit.kernels.select import argmax_block, top_k_block
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._rows import Array, map_rows
 
 __all__ = ["argmax", "top_k"]
 
 
+@returns_callers_kind
 def argmax(logits: Any, axis: int = -1) -> Any:
     """Return the index of the largest logit of each row: the decision.
 
@@ -41,6 +43,7 @@ def argmax(logits: Any, axis: int = -1) -> Any:
     return labels[()]
 
 
+@returns_callers_kind
 def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
     """Return the k largest logits of each row and their indices, largest first.
 

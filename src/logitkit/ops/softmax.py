@@ -11,11 +11,13 @@ from logitkit.arrays import compute_dtype
 from logitkit.checks import as_logits, as_mask, as_out, check_axis, check_temperature
 from logitkit.kernels.exp_rows import scratch_for
 from logitkit.kernels.softmax import log_softmax_block, logsumexp_block, softmax_block
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._rows import Array, Work, map_rows
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
+@returns_callers_kind
 def softmax(
     logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None, probs_out: Array | None = None
 ) -> Array:
@@ -61,6 +63,7 @@ def softmax(
     return out
 
 
+@returns_callers_kind
 def log_softmax(
     logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None, log_probs_out: Array | None = None
 ) -> Array:
@@ -97,6 +100,7 @@ def log_softmax(
     return out
 
 
+@returns_callers_kind
 def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None) -> Any:
     r"""Return the logarithm of the sum of the exponentials: what softmax divides by, on the scale of logits.
 
