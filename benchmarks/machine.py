@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+REST_S = 0.01
 
 
 def describe(*packages: str) -> dict[str, Any]:
@@ -28,13 +29,15 @@ def describe(*packages: str) -> dict[str, Any]:
 def medians_ms(works: Mapping[str, Callable[[], object]], *, repeats: int = 7) -> dict[str, float]:
     """Return the median time of each work in milliseconds.
 
-    The works take turns, so that a busy moment of the machine falls on all. Each runs once before the clock starts.
+    The works take turns, so that a busy moment of the machine falls on all. Each runs once before the clock starts, and
+    starts after a rest: the threads of the library before spin for a while, and would take a core from the next.
     """
     times: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
         work()
     for _ in range(repeats):
         for name, work in works.items():
+            time.sleep(REST_S)
             start = time.perf_counter()
             work()
             times[name].append((time.perf_counter() - start) * 1e3)

@@ -9,7 +9,7 @@ import logitkit
 
 SOURCES = Path(logitkit.__file__).parent
 ROOMS = [
-    *("_version", "errors", "files", "arrays", "kinds", "checks", "kernels", "ops", "torch", "text", "trust", "model"),
+    *("_version", "errors", "files", "memory", "arrays", "kinds", "checks", "kernels", "ops", "torch", "text", "trust", "model"),
     *("explain", "decision", "classifier", "tables", "report", "demo", "cluster", "serve", "cli", "__main__"),
 ]
 FILES = sorted(SOURCES.rglob("*.py"))

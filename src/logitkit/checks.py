@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from logitkit import memory
 from logitkit.arrays import read_only, to_numpy
 from logitkit.errors import InputError, OptionError
 
@@ -168,7 +169,7 @@ def as_mask(values: Any, shape: tuple[int, ...], function: str) -> NDArray[np.bo
 def as_out(buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, function: str) -> Array:
     """Return the caller's buffer, or a new array where there is none."""
     if buffer is None:
-        return np.empty(shape, dtype)
+        return memory.empty(shape, dtype)
     if (
         not isinstance(buffer, np.ndarray)
         or buffer.shape != shape
