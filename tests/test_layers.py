@@ -9,7 +9,21 @@ import logitkit
 
 SOURCES = Path(logitkit.__file__).parent
 ROOMS = [
-    *("_version", "errors", "files", "memory", "arrays", "kinds", "checks", "kernels", "ops", "torch", "text", "trust", "model"),
+    *(
+        "_version",
+        "errors",
+        "files",
+        "memory",
+        "arrays",
+        "kinds",
+        "checks",
+        "kernels",
+        "ops",
+        "torch",
+        "text",
+        "trust",
+        "model",
+    ),
     *("explain", "decision", "classifier", "tables", "report", "demo", "cluster", "serve", "cli", "__main__"),
 ]
 FILES = sorted(SOURCES.rglob("*.py"))
@@ -46,6 +60,8 @@ def broken(place: str, source: str) -> list[str]:
         top, _, rest = name.partition(".")
         if top == "numba" and room != "kernels":
             wrong.append(f"{place} imports numba, which only kernels may")
+        if top == "jax" or (top == "torch" and room != "torch"):
+            wrong.append(f"{place} imports {top}, which only logitkit.torch may import, and JAX nobody")
         if top != "logitkit":
             continue
         other = rest.split(".")[0]
@@ -80,6 +96,10 @@ def test_a_room_imports_only_rooms_above_it(path):
         ("ops/a.py", "import numba", "only kernels"),
         ("ops/a.py", "from numba.core import types", "only kernels"),
         ("cli/a.py", "from logitkit import nothing", "no room"),
+        ("ops/a.py", "from logitkit.torch import cross_entropy", "not above"),
+        ("kinds.py", "def f():\n    import torch", "only logitkit.torch"),
+        ("torch/a.py", "import jax.numpy", "JAX nobody"),
+        ("torch/a.py", "import torch\nfrom logitkit import ops", None),
         ("cli/a.py", "from logitkit.report.steps import softmax_steps", None),
         ("text/a.py", "from .columns import Column\nfrom ..kernels import jit", None),
         ("kernels/a.py", "import numba\nfrom logitkit.kernels.exp import exp", None),
