@@ -6,6 +6,17 @@ float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same b
 
 from logitkit.ops.cross_entropy import cross_entropy
 from logitkit.ops.select import argmax, top_k
+from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
 
-__all__ = ["argmax", "cross_entropy", "log_softmax", "logsumexp", "softmax", "top_k"]
+__all__ = [
+    "argmax",
+    "cross_entropy",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "top_k",
+]
