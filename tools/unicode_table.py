@@ -70,4 +70,4 @@ if __name__ == "__main__":
         TABLE, blocks=stage_blocks, classes=stage_classes, unicode=np.array([unicodedata.unidata_version])
     )
     size = TABLE.stat().st_size
-    print(f"{TABLE.name}: {len(stage_classes)} blocks, Unicode {unicodedata.unidata_version}, {size} bytes")  # noqa: T201
+    print(f"{TABLE.name}: {len(stage_classes)} blocks, Unicode {unicodedata.unidata_version}, {size} bytes")
