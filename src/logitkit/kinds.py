@@ -72,7 +72,7 @@ def _call(
     name, given = function.__name__, {}
     for option in buffers & kwargs.keys():
         buffer = kwargs[option]
-        if buffer is not None and type(buffer) is not np.ndarray:
+        if buffer is not None:
             kwargs[option] = view = _buffer_view(buffer, option, name)
             given[id(view)] = buffer
     give_back = _giver(owner)
@@ -89,6 +89,8 @@ def _call(
 
 def _buffer_view(buffer: Any, option: str, function: str) -> Any:
     """Return a writable NumPy view of a caller's buffer; what is no array passes on to the function's own check."""
+    if type(buffer) is np.ndarray:
+        return buffer
     found = ""
     if is_jax(buffer):
         found = "a JAX array, which never changes"
