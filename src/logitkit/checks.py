@@ -23,6 +23,7 @@ __all__ = [
     "as_mask",
     "as_out",
     "as_weights",
+    "check_at_least_zero",
     "check_axis",
     "check_choice",
     "check_count",
@@ -81,6 +82,14 @@ def check_fraction(value: Any, name: str, function: str) -> float:
     number = _as_number(value)
     if not 0.0 <= number <= 1.0:
         raise option_error(name, function, "in [0, 1]", value)
+    return number
+
+
+def check_at_least_zero(value: Any, name: str, function: str) -> float:
+    """Return a finite number that is not negative."""
+    number = _as_number(value)
+    if not 0.0 <= number < math.inf:
+        raise option_error(name, function, "finite and at least 0", value)
     return number
 
 
