@@ -5,8 +5,9 @@ PyTorch and JAX are never imported here: an array of theirs exists only where th
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,9 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
     """
     if type(values) is np.ndarray:
         return values
+    if is_torch(values) and not values.requires_grad:
+        with contextlib.suppress(TypeError, ValueError, RuntimeError, ImportError):
+            return _memory_of(values)  # PyTorch refuses by itself what is looked at below
     found = _unreadable(values)
     if found:
         raise InputError(
@@ -69,7 +73,7 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
         )
     try:
         if is_torch(values):
-            return _from_torch(values)
+            return _memory_of(values.detach().resolve_conj().resolve_neg())
         if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
             return np.from_dlpack(values)
         return np.asarray(values)
@@ -100,15 +104,14 @@ def _unreadable(values: Any) -> str:
     return ""
 
 
-def _from_torch(tensor: Any) -> Array:
+def _memory_of(tensor: Any) -> Array:
     """Return a tensor's memory. NumPy has no bfloat16, so that one passes as its bits."""
-    tensor = tensor.detach().resolve_conj().resolve_neg()
     torch = sys.modules["torch"]
     if tensor.dtype is not torch.bfloat16:
-        return np.asarray(tensor.numpy())
+        return cast("Array", tensor.numpy())
     from ml_dtypes import bfloat16
 
-    return np.asarray(tensor.view(torch.int16).numpy().view(bfloat16))
+    return cast("Array", tensor.view(torch.int16).numpy().view(bfloat16))
 
 
 def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -132,9 +132,9 @@ def _as_numpy(array: Array) -> Any:
 def _as_tensor(array: Array) -> Any:
     """Return a tensor in the array's memory; bfloat16, which NumPy lacks, passes as its bits."""
     torch = sys.modules["torch"]
-    if not array.flags.writeable or min(array.strides, default=0) < 0 or not array.dtype.isnative:
+    if not array.flags.writeable or (array.ndim and min(array.strides) < 0) or not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="), order="C")  # torch has no such memory
-    if array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
 
