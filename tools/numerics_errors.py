@@ -1,0 +1,145 @@
+"""How far each function of ops is from the exact result, in ulp: measured against extended precision.
+
+The reference computes with 64-bit mantissas and is itself compared with mpmath at 50 digits. An ulp is the distance
+from the exact value to the next number of the result's type; subnormal numbers are all as far apart as the smallest.
+Where a result is a difference that may cancel, its ulp is that of the larger of the two terms: `Measure.size` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import mpmath
+import numpy as np
+
+from logitkit import ops
+
+CLASSES = (2, 3, 10, 31, 32, 1000, 32_768, 262_144)
+SPREADS = (1.0, 10.0, 100.0)
+DTYPES = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+SMALLEST = {"float64": (52, -1022), "float32": (23, -126), "float16": (10, -14), "bfloat16": (7, -126)}
+LOGITS = 20_000  # in a case, at least
+
+
+@dataclass(frozen=True)
+class Exact:
+    """One batch and all that the references are made of, in extended precision."""
+
+    z: Any
+    labels: Any
+    maximum: Any
+    probs: Any
+    log_probs: Any
+    lse: Any
+
+
+def exact(logits: Any, labels: Any) -> Exact:
+    """Return softmax, its logarithm and logsumexp of logits [N, C] in extended precision."""
+    z = logits.astype(np.longdouble)
+    at = z.argmax(axis=1)[:, None]
+    maximum = np.take_along_axis(z, at, 1)
+    exps = np.exp(z - maximum)
+    np.put_along_axis(exps, at, 0, 1)
+    rest = exps.sum(axis=1, keepdims=True)
+    np.put_along_axis(exps, at, 1, 1)
+    log_total = np.log1p(rest)
+    return Exact(z, labels, maximum[:, 0], exps / (1 + rest), z - maximum - log_total, (maximum + log_total)[:, 0])
+
+
+def _at_label(rows: Any, labels: Any) -> Any:
+    return np.take_along_axis(rows, labels[:, None], 1)[:, 0]
+
+
+def _softplus(z: Any) -> Any:
+    return np.maximum(z, 0) + np.log1p(np.exp(-abs(z)))
+
+
+def _one_hot(e: Exact) -> Any:
+    return np.arange(e.z.shape[1]) == e.labels[:, None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A function, its exact result, and the size at which an error is counted where that is not the exact value."""
+
+    name: str
+    call: Callable[[Any, Any], Any]
+    exact: Callable[[Exact], Any]
+    size: Callable[[Exact], Any] | None = None
+
+
+MEASURES = (
+    Measure("softmax", lambda z, _: ops.softmax(z), lambda e: e.probs),
+    Measure("log_softmax", lambda z, _: ops.log_softmax(z), lambda e: e.log_probs),
+    Measure(
+        "logsumexp",
+        lambda z, _: ops.logsumexp(z),
+        lambda e: e.lse,
+        lambda e: np.maximum(np.maximum(abs(e.maximum), abs(e.lse)), 1),
+    ),
+    Measure("sigmoid", lambda z, _: ops.sigmoid(z), lambda e: 1 / (1 + np.exp(-e.z))),
+    Measure("log_sigmoid", lambda z, _: ops.log_sigmoid(z), lambda e: -_softplus(-e.z)),
+    Measure("softplus", lambda z, _: ops.softplus(z), lambda e: _softplus(e.z)),
+    Measure(
+        "cross_entropy: loss",
+        lambda z, y: ops.cross_entropy(z, y, reduction="none"),
+        lambda e: -_at_label(e.log_probs, e.labels),
+    ),
+    Measure(
+        "cross_entropy: grad",
+        lambda z, y: ops.cross_entropy(z, y, reduction="sum", grad=True)[1],
+        lambda e: e.probs - _one_hot(e),
+        lambda e: np.where(_one_hot(e), 1, e.probs),
+    ),
+)
+
+
+def ulps(result: Any, right: Any, size: Any, dtype: np.dtype[Any]) -> float:
+    """Return the largest distance of a result from the right one, in ulp of `dtype` at `size`."""
+    bits, lowest = SMALLEST[dtype.name]
+    _, exponent = np.frexp(np.abs(size))
+    spacing = np.ldexp(np.longdouble(1), np.maximum(exponent - 1, lowest) - bits)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(np.asarray(result).astype(np.longdouble) - right) / spacing
+    return float(np.max(error))
+
+
+def measure(only: tuple[str, ...] = (), classes: tuple[int, ...] = CLASSES) -> dict[tuple[str, str, int, float], float]:
+    """Return the largest error for each function, dtype, C and spread."""
+    found = {}
+    for C in classes:
+        for spread in SPREADS:
+            rng = np.random.default_rng([C, int(spread)])
+            drawn = rng.normal(0.0, spread, (max(1, LOGITS // C), C))
+            labels = rng.integers(0, C, len(drawn))
+            for dtype in DTYPES:
+                logits = drawn.astype(dtype)
+                reference = exact(logits, labels)
+                for one in MEASURES:
+                    if not only or one.name in only:
+                        right = one.exact(reference)
+                        size = right if one.size is None else one.size(reference)
+                        result = one.call(logits, labels)
+                        found[one.name, dtype.name, C, spread] = ulps(result, right, size, dtype)
+    return found
+
+
+def check_reference() -> float:
+    """Return how far the references are from mpmath at 50 digits, in ulp of float64: it should be far below 1."""
+    worst = 0.0
+    for spread in SPREADS:
+        logits = np.random.default_rng(int(spread)).normal(0.0, spread, (1, 1000))
+        reference = exact(logits, np.zeros(1, int))
+        with mpmath.workdps(50):
+            z = [mpmath.mpf(float(value)) for value in logits[0]]
+            total = mpmath.fsum(mpmath.exp(value) for value in z)
+            pairs = [(mpmath.exp(value) / total, value - mpmath.log(total)) for value in z]
+            probs, logs = (
+                np.array([[np.longdouble(mpmath.nstr(v, 30)) for v in half]]) for half in zip(*pairs, strict=True)
+            )
+        for right, found in ((probs, reference.probs), (logs, reference.log_probs)):
+            worst = max(worst, ulps(found, right, right, np.dtype(np.float64)))
+    return worst
