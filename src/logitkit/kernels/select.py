@@ -1,93 +1,110 @@
-"""The largest logits of a row, found on integer keys (see kernels/exp.py (c)): NaN first, ties to the lower index.
-
-A chunk of a row is passed over in one vector loop unless it holds something larger than what is already known.
-"""
+"""Arg max, top-k and ranks, on integer keys (see kernels/exp.py (c)): NaN first, ties to the lower index."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from logitkit.kernels import jit
-from logitkit.kernels.exp import largest_key, order_key
+from logitkit.kernels.candidates import Candidates, find_largest
+from logitkit.kernels.exp import order_key
+from logitkit.kernels.pointers import pointer
+from logitkit.kernels.threshold import FEW as SORTED_BY_INSERTION
+from logitkit.kernels.threshold import sort_descending
 
-__all__ = ["argmax_block", "top_k_block"]
+__all__ = ["argmax_block", "rank_block", "top_k_block"]
 
-CHUNK = 256
-
-
-@jit
-def argmax_row(logits: Any) -> int:
-    """Return the first index of the largest logit, or of the first NaN."""
-    C = logits.shape[0]
-    best = largest_key(logits[:CHUNK])
-    chunk = 0
-    for start in range(CHUNK, C, CHUNK):
-        key = largest_key(logits[start : start + CHUNK])
-        if key > best:
-            best = key
-            chunk = start
-    found = logits[chunk : chunk + CHUNK]
-    for i in range(found.shape[0]):
-        if order_key(found[i]) == best:
-            return chunk + i
-    return 0
+CHUNK = 2048
+SHORT = 8  # with fewer wanted than this, and few classes, a row is read once into a sorted list
+FEW = 96  # rows with fewer classes than this are too short for two vector loops
 
 
 @jit
 def argmax_block(logits: Any, labels_out: Any) -> None:
-    """Write the arg max of every row into `labels_out` [N]."""
-    for row in range(logits.shape[0]):
-        labels_out[row] = argmax_row(logits[row])
+    """Write the first index of the largest logit, or of the first NaN, of every row into `labels_out` [N]."""
+    N, C = logits.shape
+    if C < FEW and logits.itemsize == 4:
+        _argmax_short(logits, labels_out)
+        return
+    p, labels = pointer(logits), pointer(labels_out)
+    for row in range(N):
+        base = row * C
+        best, chunk = order_key(p[base]), 0
+        for start in range(0, C, CHUNK):
+            first = base + start
+            largest = order_key(p[first])
+            for i in range(min(CHUNK, C - start)):
+                largest = max(largest, order_key(p[first + i]))
+            if largest > best:
+                best, chunk = largest, start
+        at = chunk
+        while order_key(p[base + at]) != best:
+            at += 1
+        labels[row] = at
 
 
 @jit
-def _worse(keys: Any, indices: Any, a: int, b: int) -> Any:
-    """Whether entry a of the heap ranks below entry b: a smaller key, or the same key further right."""
-    return keys[a] < keys[b] or (keys[a] == keys[b] and indices[a] > indices[b])
+def _argmax_short(logits: Any, labels_out: Any) -> None:
+    """Carry the index in the lower half of a 64-bit key, counted from the end: the maximum of those is the answer."""
+    N, C = logits.shape
+    p, labels = pointer(logits), pointer(labels_out)
+    for row in range(N):
+        base = row * C
+        best = np.int64(-(1 << 63))
+        for c in range(C):
+            best = max(best, (np.int64(order_key(p[base + c])) << 32) | np.int64(C - 1 - c))
+        labels[row] = C - 1 - (best & 0xFFFFFFFF)
 
 
 @jit
-def _sink(keys: Any, indices: Any, top: int, size: int) -> None:
-    """Move the entry at `top` down until no entry below it is worse: the worst of all is then at 0."""
-    while True:
-        child = 2 * top + 1
-        if child >= size:
-            return
-        if child + 1 < size and _worse(keys, indices, child + 1, child):
-            child += 1
-        if not _worse(keys, indices, child, top):
-            return
-        keys[top], keys[child] = keys[child], keys[top]
-        indices[top], indices[child] = indices[child], indices[top]
-        top = child
-
-
-@jit
-def top_k_block(logits: Any, keys: Any, indices_out: Any) -> None:
-    """Write the indices of every row's k largest logits, best first, into `indices_out` [N, k], 1 <= k <= C.
-
-    `keys` [k] is scratch: a heap of the best so far, whose worst is at 0 and is the bar for the rest of the row.
-    """
+def top_k_block(logits: Any, scratch: Candidates, values_out: Any, indices_out: Any) -> None:
+    """Write every row's k largest logits and their indices, best first, into the outputs [N, k], 1 <= k <= C."""
     N, C = logits.shape
     k = indices_out.shape[1]
+    keys, indices, spare_keys, spare_indices, counts = scratch[0], scratch[1], scratch[2], scratch[3], scratch[5]
+    p, values, out, at = pointer(logits), pointer(values_out), pointer(indices_out), pointer(indices)
+    short = k <= SHORT and C <= CHUNK
     for row in range(N):
-        indices = indices_out[row]
+        base, to = row * C, row * k
+        if short:
+            _insert_largest(logits, base, C, k, keys, indices)
+        else:
+            n = find_largest(logits, base, C, k, SORTED_BY_INSERTION, scratch)
+            sort_descending(keys, indices, n, spare_keys, spare_indices, counts)
         for i in range(k):
-            keys[i] = order_key(logits[row, i])
-            indices[i] = i
-        for i in range(k // 2 - 1, -1, -1):
-            _sink(keys, indices, i, k)
-        for start in range(k, C, CHUNK):
-            chunk = logits[row, start : start + CHUNK]
-            if largest_key(chunk) <= keys[0]:
-                continue
-            for i in range(chunk.shape[0]):
-                key = order_key(chunk[i])
-                if key > keys[0]:
-                    keys[0] = key
-                    indices[0] = start + i
-                    _sink(keys, indices, 0, k)
-        for end in range(k - 1, 0, -1):
-            keys[0], keys[end] = keys[end], keys[0]
-            indices[0], indices[end] = indices[end], indices[0]
-            _sink(keys, indices, 0, end)
+            out[to + i] = at[i]
+            values[to + i] = p[base + at[i]]
+
+
+@jit
+def _insert_largest(logits: Any, base: int, C: int, k: int, keys: Any, indices: Any) -> None:
+    """List the k largest of the C entries from `base` on, the best first: quick where k is small, or C."""
+    p, list_k, list_at = pointer(logits), pointer(keys), pointer(indices)
+    for c in range(C):
+        key = order_key(p[base + c])
+        if c >= k and key <= list_k[k - 1]:
+            continue
+        i = min(c, k - 1)
+        while i > 0 and list_k[i - 1] < key:
+            list_k[i] = list_k[i - 1]
+            list_at[i] = list_at[i - 1]
+            i -= 1
+        list_k[i] = key
+        list_at[i] = c
+
+
+@jit
+def rank_block(logits: Any, labels: Any, ranks_out: Any) -> None:
+    """Write how many entries of each row come before its label's: larger ones, and equal ones further left."""
+    N, C = logits.shape
+    p = pointer(logits)
+    for row in range(N):
+        base, label = row * C, labels[row]
+        key = order_key(p[base + label])
+        before = 0
+        for c in range(C):
+            before += order_key(p[base + c]) > key
+        for c in range(label):
+            before += order_key(p[base + c]) == key
+        ranks_out[row] = before

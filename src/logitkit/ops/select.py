@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from logitkit.arrays import compute_dtype
+from logitkit.arrays import compute_dtype, read_only
 from logitkit.checks import as_logits, check_axis, check_count
+from logitkit.kernels import run_blocks, split
+from logitkit.kernels.candidates import candidates_for
 from logitkit.kernels.select import argmax_block, top_k_block
 from logitkit.kinds import returns_callers_kind
-from logitkit.ops._rows import Array, map_rows
+from logitkit.ops._rows import Array, block_rows, is_plain, map_rows
 
 __all__ = ["argmax", "top_k"]
 
@@ -69,11 +71,23 @@ def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
     array = as_logits(logits, "top_k", axis=axis)
     axis = check_axis(axis, array.ndim, "top_k")
     k = check_count(k, 1, array.shape[axis], "k", "top_k")
-    indices = np.empty((*array.shape[:axis], k, *array.shape[axis + 1 :]), np.intp)
-    key_dtype = np.int64 if compute_dtype(array.dtype) == np.float64 else np.int32
+    shape = (*array.shape[:axis], k, *array.shape[axis + 1 :])
+    indices = np.empty(shape, np.intp)
+    C, dtype = array.shape[axis], compute_dtype(array.dtype)
+    if axis != array.ndim - 1 or array.dtype != dtype or not is_plain(array):
 
-    def work(block: Array, indices_out: Array) -> None:
-        top_k_block(block, np.empty(k, key_dtype), indices_out)
+        def find(block: Array, indices_out: Array) -> None:
+            top_k_block(block, candidates_for(C, k, dtype), np.empty_like(indices_out, dtype), indices_out)
 
-    map_rows(array, axis, indices, work)
-    return np.take_along_axis(array, indices, axis), indices
+        map_rows(array, axis, indices, find)
+        return np.take_along_axis(array, indices, axis), indices
+
+    values = np.empty(shape, dtype)
+    rows, rows_indices, rows_values = read_only(array.reshape(-1, C)), indices.reshape(-1, k), values.reshape(-1, k)
+
+    def work(start: int, stop: int) -> None:
+        scratch = candidates_for(C, k, dtype)
+        top_k_block(rows[start:stop], scratch, rows_values[start:stop], rows_indices[start:stop])
+
+    run_blocks(work, split(rows.shape[0], block_rows(rows.shape[0], C)))
+    return values, indices
