@@ -4,14 +4,19 @@ Logits come as NumPy, PyTorch or JAX arrays, memory maps or lists, of any shape 
 float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same bits at any number of threads.
 """
 
+from logitkit.ops.binary_cross_entropy import binary_cross_entropy
 from logitkit.ops.cross_entropy import cross_entropy
+from logitkit.ops.focal import binary_focal_loss, focal_loss
 from logitkit.ops.select import argmax, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
     "argmax",
+    "binary_cross_entropy",
+    "binary_focal_loss",
     "cross_entropy",
+    "focal_loss",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
