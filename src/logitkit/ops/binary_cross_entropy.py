@@ -71,7 +71,7 @@ def binary_cross_entropy(
         >>> from logitkit import ops
         >>> loss, grad = ops.binary_cross_entropy([[2.0, -1.0, 0.1]], [[1, 0, 1]], grad=True)
         >>> round(loss, 3), grad.round(2).tolist()
-        (0.361, [[-0.04, 0.09, -0.16]])
+        (0.362, [[-0.04, 0.09, -0.16]])
 
     References:
         Bishop, "Pattern recognition and machine learning", 2006, equations 4.90 and 4.91.

@@ -63,7 +63,7 @@ def focal_loss(
         >>> from logitkit import ops
         >>> loss, grad = ops.focal_loss([[2.0, 1.0, 0.1]], [0], grad=True)
         >>> round(loss, 4), grad.round(3).tolist()
-        (0.0484, [[-0.103, 0.073, 0.03]])
+        (0.0485, [[-0.104, 0.074, 0.03]])
 
     References:
         Lin et al., "Focal loss for dense object detection", 2017.
