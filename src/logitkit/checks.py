@@ -28,6 +28,7 @@ __all__ = [
     "check_axis",
     "check_choice",
     "check_count",
+    "check_finite",
     "check_fraction",
     "check_temperature",
     "input_error",
@@ -113,6 +114,14 @@ def check_at_least_zero(value: Any, name: str, function: str) -> float:
     number = _as_number(value)
     if not 0.0 <= number < math.inf:
         raise option_error(name, function, "finite and at least 0", value)
+    return number
+
+
+def check_finite(value: Any, name: str, function: str) -> float:
+    """Return a finite number."""
+    number = _as_number(value)
+    if not -math.inf < number < math.inf:
+        raise option_error(name, function, "finite", value)
     return number
 
 
