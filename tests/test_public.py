@@ -8,22 +8,25 @@ import subprocess
 import sys
 import types
 import warnings
+from importlib.util import find_spec
 
 import pytest
 
 import logitkit
 
+HAS_TORCH = find_spec("torch") is not None
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(logitkit.__path__, "logitkit.")
-    if module.name != "logitkit.__main__"
+    if module.name != "logitkit.__main__" and (HAS_TORCH or module.name != "logitkit.torch")
 )
 PUBLIC = ["logitkit", "logitkit.ops", "logitkit.trust", "logitkit.tables", "logitkit.errors"]
+PUBLIC += ["logitkit.torch"] if HAS_TORCH else []
 WITHOUT_EXAMPLE = {  # what a call of another public name gives, or a leaf of a tree whose root has one
     *("Decision", "Explanation", "TableReader", "TableWriter"),
     *("InputError", "ModelFileError", "NotFittedError", "OptionError", "OutputError"),
 }
-HEAVY = {"numba", "llvmlite", "pyarrow", "scipy", "typer", "rich", "safetensors", "numpy"}
+HEAVY = {"torch", "jax", "numba", "llvmlite", "pyarrow", "scipy", "typer", "rich", "safetensors", "numpy"}
 
 
 def public_names():
@@ -90,6 +93,19 @@ def modules_after(code: str) -> set[str]:
 def test_importing_logitkit_loads_nothing_heavy():
     assert not HEAVY & modules_after("import logitkit; logitkit.__version__; dir(logitkit)")
     assert {"numba", "numpy"} <= modules_after("import logitkit; logitkit.ops")  # the check can see them
+
+
+def test_pytorch_and_jax_are_imported_by_their_owner_alone():
+    rooms = "from logitkit import ops, trust, tables, report; ops.softmax([1.0, 2.0]); ops.cross_entropy([[1.0]], [0])"
+    assert not {"torch", "jax"} & modules_after(rooms)
+
+
+def test_what_needs_pytorch_says_so():
+    code = "import sys; sys.modules['torch'] = None; import logitkit.torch"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: logitkit.torch needs PyTorch, which is not installed: pip install torch"
+    )
 
 
 def test_the_help_of_the_command_line_compiles_nothing():

@@ -70,13 +70,14 @@ def _call(
 ) -> Any:
     """Call with NumPy views for buffers, and return what the owner of the first argument expects."""
     name, given = function.__name__, {}
-    for option in buffers & kwargs.keys():
+    given_options = [option for option in buffers & kwargs.keys() if kwargs[option] is not None]
+    for option in given_options:
         buffer = kwargs[option]
-        if buffer is not None:
-            kwargs[option] = view = _buffer_view(buffer, option, name)
-            given[id(view)] = buffer
+        kwargs[option] = view = _buffer_view(buffer, option, name)
+        given[id(view)] = buffer
     give_back = _giver(owner)
-    if give_back is _as_tensor and not (kwargs.get("grad") or kwargs.get("grad_out") is not None):
+    takes_gradient = kwargs.get("grad") or any(option.endswith("grad_out") for option in given_options)
+    if give_back is _as_tensor and not takes_gradient:
         tracked = [value for value in (*args, *kwargs.values()) if is_torch(value) and value.requires_grad]
         if tracked and sys.modules["torch"].is_grad_enabled():
             give_back = _no_gradient(name)

@@ -1,0 +1,16 @@
+"""Losses and softmax for PyTorch on the CPU, with gradients: a training script swaps its loss by one line.
+
+``from logitkit.torch import cross_entropy`` instead of ``from torch.nn.functional import cross_entropy``. Names and
+order of arguments are PyTorch's, and so are values, gradients and their types, to rounding. A loss and its gradients
+are computed in one pass, forward; backward scales them. Gradients of gradients are refused, as is what lies on a GPU.
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError("logitkit.torch needs PyTorch, which is not installed: pip install torch") from error
+
+from logitkit.torch.binary_cross_entropy import binary_cross_entropy_with_logits
+from logitkit.torch.cross_entropy import cross_entropy
+
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy"]

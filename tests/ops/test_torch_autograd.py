@@ -1,0 +1,239 @@
+"""Functions of logitkit.torch: PyTorch's values, types and gradients, one line away from a training script."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+functional = torch.nn.functional
+
+import logitkit.torch as ours  # noqa: E402
+from logitkit.errors import InputError, OptionError  # noqa: E402
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(rng):
+    torch.manual_seed(int(rng.integers(2**31)))
+
+
+def agree(mine, theirs, inputs, *, rtol=1e-9, atol=1e-11):
+    """Compare the values and the gradients of two calls, for an upstream gradient of any size and sign."""
+    leaves = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    copies = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    value, expected = mine(*leaves), theirs(*copies)
+    assert value.dtype == expected.dtype and value.shape == expected.shape
+    torch.testing.assert_close(value, expected, rtol=rtol, atol=atol)
+    upstream = torch.randn_like(expected)
+    value.backward(upstream)
+    expected.backward(upstream)
+    for leaf, copy in zip(leaves, copies, strict=True):
+        assert leaf.grad.dtype == leaf.dtype
+        torch.testing.assert_close(leaf.grad, copy.grad, rtol=rtol, atol=atol)
+    with torch.no_grad():
+        again = mine(*leaves)
+        assert not again.requires_grad and torch.equal(again, value)
+
+
+# Cross-entropy
+
+
+SHAPES = [(3,), (7, 3), (4, 5, 6), (2, 3, 4, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_cross_entropy(shape, reduction):
+    C = shape[0] if len(shape) == 1 else shape[1]
+    places = shape[:1][1:] if len(shape) == 1 else (shape[0], *shape[2:])
+    logits, labels = 3 * torch.randn(shape, dtype=torch.float64), torch.randint(0, C, places)
+    if labels.ndim:
+        labels[0] = -100
+    soft = torch.softmax(torch.randn(shape, dtype=torch.float64), 0 if len(shape) == 1 else 1)
+    weights = torch.rand(C, dtype=torch.float64) + 0.1
+    for target, weight, smoothing in itertools.product((labels, soft), (None, weights), (0.0, 0.1)):
+        options = {"weight": weight, "reduction": reduction, "label_smoothing": smoothing}
+        agree(
+            lambda z, target=target, options=options: ours.cross_entropy(z, target, **options),
+            lambda z, target=target, options=options: functional.cross_entropy(z, target, **options),
+            [logits],
+        )
+
+
+def test_cross_entropy_ignores_any_index():
+    logits, labels = torch.randn(8, 4, dtype=torch.float64), torch.randint(0, 4, (8,))
+    for index in (2, -1, 99):
+        marked = labels.where(torch.arange(8) % 3 > 0, index)
+        for reduction in REDUCTIONS:
+            agree(
+                lambda z, m=marked, i=index, r=reduction: ours.cross_entropy(z, m, ignore_index=i, reduction=r),
+                lambda z, m=marked, i=index, r=reduction: functional.cross_entropy(z, m, ignore_index=i, reduction=r),
+                [logits],
+            )
+    leaf = logits.requires_grad_()
+    loss = ours.cross_entropy(leaf, torch.full((8,), -100))
+    loss.backward()
+    assert loss.item() == 0.0 and not leaf.grad.any()  # PyTorch: NaN
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_types_of_losses_and_gradients(dtype):
+    logits, labels = torch.randn(64, 10).to(dtype), torch.randint(0, 10, (64,))
+    eps = torch.finfo(dtype).eps
+    for reduction in REDUCTIONS:
+        agree(
+            lambda z, r=reduction: ours.cross_entropy(z, labels, reduction=r),
+            lambda z, r=reduction: functional.cross_entropy(z, labels, reduction=r),
+            [logits],
+            rtol=30 * eps,
+            atol=4 * eps,
+        )
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        leaf = logits.clone().requires_grad_()
+        loss = ours.cross_entropy(leaf, labels)
+        assert loss.dtype == functional.cross_entropy(logits, labels).dtype
+        assert ours.binary_cross_entropy_with_logits(logits, logits.sigmoid()).dtype == torch.float32
+    loss.backward()
+    assert leaf.grad.dtype == dtype
+
+
+def test_a_loss_scale_brings_small_gradients_into_the_range_of_float16():
+    logits = torch.zeros(4096, 1000, dtype=torch.float16, requires_grad=True)
+    (ours.cross_entropy(logits, torch.zeros(4096, dtype=torch.long)) * 2.0**15).backward()
+    expected = torch.tensor(2.0**15 / 4096 / 1000).half()
+    assert torch.equal(logits.grad[:, 1:], expected.expand(4096, 999))
+
+
+def test_no_other_argument_takes_a_gradient():
+    logits, leaf = torch.randn(2, 3), torch.rand(2, 3, requires_grad=True)
+    for call in (
+        lambda: ours.cross_entropy(logits, leaf),
+        lambda: ours.cross_entropy(logits, torch.tensor([0, 1]), weight=leaf[0]),
+        lambda: ours.binary_cross_entropy_with_logits(logits, leaf),
+        lambda: ours.binary_cross_entropy_with_logits(logits, leaf.detach(), weight=leaf),
+        lambda: ours.binary_cross_entropy_with_logits(logits, leaf.detach(), pos_weight=leaf[0]),
+    ):
+        with pytest.raises(InputError, match=r"must be free of gradients, by .detach\(\); got a tensor that requires"):
+            call()
+        with torch.no_grad():
+            call()
+
+
+def test_arguments_that_pytorch_deprecated_keep_their_places():
+    logits, labels = torch.randn(2, 3), torch.tensor([0, 1])
+    assert torch.equal(
+        ours.cross_entropy(logits, labels, None, None, 1, None, "sum", 0.1),
+        ours.cross_entropy(logits, labels, ignore_index=1, reduction="sum", label_smoothing=0.1),
+    )
+    with pytest.raises(OptionError, match="'size_average' option of cross_entropy must be left at None"):
+        ours.cross_entropy(logits, labels, size_average=True)
+    with pytest.raises(OptionError, match=r"'ignore_index' option .* negative"):
+        ours.cross_entropy(logits, logits.softmax(-1), ignore_index=1)
+    with pytest.raises(InputError, match=r"'input' of cross_entropy must be a tensor; got list\."):
+        ours.cross_entropy([[1.0]], labels)
+
+
+# Binary cross-entropy
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (6, 4), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_binary_cross_entropy(shape, reduction):
+    double = torch.float64
+    logits, target = 3 * torch.randn(shape, dtype=double), torch.rand(shape, dtype=double)
+    last = shape[-1:] or (1,)
+    weights = [None, torch.rand(shape, dtype=double), torch.rand(last, dtype=double) if shape else None]
+    positives = [None, torch.tensor(2.5, dtype=double), torch.rand(last, dtype=double) if shape else None]
+    if len(shape) == 3:
+        positives.append(torch.rand(3, 1, dtype=double))  # along axis 1, as images have it
+    for weight, positive in itertools.product(weights, positives):
+        options = {"weight": weight, "pos_weight": positive, "reduction": reduction}
+        agree(
+            lambda z, o=options: ours.binary_cross_entropy_with_logits(z, target, **o),
+            lambda z, o=options: functional.binary_cross_entropy_with_logits(z, target, **o),
+            [logits],
+        )
+
+
+def test_binary_cross_entropy_refuses_what_does_not_fit():
+    logits = torch.randn(2, 3)
+    with pytest.raises(InputError, match=r"'target' .* of the input's shape \[2, 3\]; got the shape \[3\]"):
+        ours.binary_cross_entropy_with_logits(logits, torch.rand(3))
+    with pytest.raises(InputError, match=r"'weight' .* of a shape that stretches to \[2, 3\]; got the shape \[2\]"):
+        ours.binary_cross_entropy_with_logits(logits, torch.rand(2, 3), weight=torch.rand(2))
+    with pytest.raises(InputError, match=r"'pos_weight' .* one axis of more than 1; got the shape \[2, 3\]"):
+        ours.binary_cross_entropy_with_logits(logits, torch.rand(2, 3), pos_weight=torch.rand(2, 3))
+
+
+# The graph
+
+
+CALLS = {
+    "cross_entropy": lambda z: ours.cross_entropy(z, torch.tensor([0, 2, 1]), label_smoothing=0.1),
+    "cross_entropy none": lambda z: ours.cross_entropy(z, torch.tensor([0, 2, 1]), reduction="none"),
+    "cross_entropy axis 1": lambda z: ours.cross_entropy(z[None], torch.tensor([[0, 2, 1, 1]]), reduction="sum"),
+    "binary": lambda z: ours.binary_cross_entropy_with_logits(z, torch.full((3, 4), 0.25, dtype=z.dtype)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_gradcheck(name):
+    logits = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(CALLS[name], (logits,))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_kept_graph_gives_the_same_gradient_again(name):
+    logits = torch.randn(3, 4, requires_grad=True)
+    total = 3.0 * CALLS[name](logits).sum()
+    (first,) = torch.autograd.grad(total, logits, retain_graph=True)
+    kept = first.clone()
+    first.zero_()  # which is nobody's memory but the caller's
+    (second,) = torch.autograd.grad(total, logits)
+    assert torch.equal(second, kept)
+    with pytest.raises(RuntimeError, match="second time"):
+        total.backward()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_gradients_of_gradients_are_refused(name):
+    logits = torch.randn(3, 4, requires_grad=True)
+    (grad,) = torch.autograd.grad((CALLS[name](logits) ** 2).sum(), logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        grad.sum().backward()
+
+
+def test_the_gradient_is_not_copied_where_nobody_needs_it_twice():
+    logits = torch.randn(500, 300, requires_grad=True)
+    loss = ours.cross_entropy(logits, torch.randint(0, 300, (500,)))
+    address = loss.grad_fn.saved_tensors[0].data_ptr()
+    (2.0 * loss).backward()
+    assert logits.grad.data_ptr() == address
+
+
+@pytest.mark.parametrize("how", ["plain", "checkpoint"])
+def test_training_goes_as_with_pytorch(how):
+    inputs, labels = torch.randn(40, 8), torch.randint(0, 5, (40,))
+    start = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5))
+    losses = []
+    for cross_entropy in (ours.cross_entropy, functional.cross_entropy):
+        model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5))
+        model.load_state_dict(start.state_dict())
+        optimiser = torch.optim.AdamW(model.parameters(), lr=0.05)
+        seen = []
+        for _ in range(8):
+            optimiser.zero_grad()
+            if how == "plain":
+                loss = cross_entropy(model(inputs), labels, label_smoothing=0.1)
+            else:
+                loss = torch.utils.checkpoint.checkpoint(
+                    lambda x, f=cross_entropy, m=model: f(m(x), labels), inputs, use_reentrant=False
+                )
+            loss.backward()
+            optimiser.step()
+            seen.append(loss.item())
+        losses.append(seen)
+    assert losses[0][-1] < losses[0][0]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
