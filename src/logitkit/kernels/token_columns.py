@@ -31,9 +31,7 @@ def _cap(logits: Any, soft_cap: float) -> None:
 
 
 @jit
-def column_totals(
-    logits: Any, bias: Any, soft_cap: float, maxima_out: Any, totals_out: Any, sums_out: Any
-) -> None:
+def column_totals(logits: Any, bias: Any, soft_cap: float, maxima_out: Any, totals_out: Any, sums_out: Any) -> None:
     """Add the bias to a piece [R, n] in place and cap it; write each column's maximum, total and plain sum (float64).
 
     `bias` [R] or [0]; soft_cap 0 is none; `sums_out` [n] or [0]. The total is Σ exp(logit - maximum), where the maximum
@@ -72,7 +70,7 @@ def column_totals(
 
 
 @jit
-def _exp(logit: Any, maximum: float) -> float:
+def _exp(logit: Any, maximum: float) -> Any:
     """Return exp(logit - maximum) whatever the two are."""
     if np.isfinite(maximum) and np.isfinite(logit):
         return exp_shifted(logit, maximum, 1.0)
@@ -112,7 +110,7 @@ def column_gradients(
                 row[i] = (exp_shifted(row[i], maxima[i], 1.0) * factors[i] - offsets[i]) * slope
         else:
             for i in range(n):
-                level = row[i] * inverse
+                level = row[i] * inverse if soft_cap > 0.0 else 0.0
                 exponential = _exp(row[i], maxima[i])
                 share = 0.0 if exponential == 0.0 else exponential * factors[i]
                 row[i] = (share - offsets[i]) * (1.0 - level * level)

@@ -7,19 +7,26 @@ float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same b
 from logitkit.ops.binary_cross_entropy import binary_cross_entropy
 from logitkit.ops.cross_entropy import cross_entropy
 from logitkit.ops.focal import binary_focal_loss, focal_loss
+from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
+from logitkit.ops.sampling import SamplingOptions, process_logits, sample
 from logitkit.ops.select import argmax, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
+    "LinearGrads",
+    "SamplingOptions",
     "argmax",
     "binary_cross_entropy",
     "binary_focal_loss",
     "cross_entropy",
     "focal_loss",
+    "linear_cross_entropy",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "process_logits",
+    "sample",
     "sigmoid",
     "softmax",
     "softplus",

@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["multiply"]
@@ -23,8 +22,9 @@ def multiply(a: Array, b: Array, out: Array, *, add: bool = False) -> None:
     """Write a @ b into `out`, or add it.
 
     Args:
-        a, b: `[M, K]` and `[K, N]`, all three of float32 or all of float64. One of the two dimensions of each is
-            contiguous, so that transposed arrays and slices of rows are taken as they are.
+        a: `[M, K]`; it, `b` and `out` are all float32 or all float64. One of its two dimensions is contiguous, so that
+            transposed arrays and slices of rows are taken as they are.
+        b: `[K, N]`, likewise.
         out: `[M, N]`, with contiguous rows, and no memory of `a` or `b`.
         add: add to what `out` holds; without it, `out` need not be set.
 

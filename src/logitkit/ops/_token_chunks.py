@@ -40,56 +40,72 @@ class Loss:
 
 @dataclass(frozen=True)
 class Gradients:
-    """What is filled: arrays of the shapes of hidden, weights and bias, in the type of the computation."""
+    """What is filled: arrays of the shapes of hidden, weights and bias, whose memory overlaps no input."""
 
-    row_scales: NDArray[np.float64]  # what each row's gradient is multiplied by
-    hidden: Array
-    weights: Array
+    row_scales: NDArray[np.float64]  # what each counted row's gradient is multiplied by
+    hidden: Array  # of any type and layout
+    weights: Array  # [V, D], contiguous, in the type of the computation
     bias: NDArray[np.float64]  # [V], or [0] where there is none
 
 
 def losses_in_chunks(
-    hidden: Array, weights: Array, labels: Array, bias: Array, loss: Loss, grads: Gradients | None = None
+    hidden: Array,
+    weights: Array,
+    labels: Array,
+    bias: Array,
+    loss: Loss,
+    dtype: np.dtype[Any],
+    *,
+    counted: NDArray[np.intp] | None = None,
+    grads: Gradients | None = None,
 ) -> NDArray[np.float64]:
-    """Return the loss of each row, and fill the gradients, whose memory overlaps no input.
+    """Return the loss of each row that counts, and fill the gradients; a row that does not has the gradient 0.
 
     Args:
-        hidden: `[N, D]` of float32 or float64 and of contiguous rows.
+        hidden: `[M, D]`, of any float type and layout.
         weights: `[V, D]`, of any float type and layout.
-        labels: `[N]` in [0, V).
-        bias: `[V]`, or `[0]` for none, of hidden's type.
+        labels: `[N]` in [0, V), one for each row that counts.
+        bias: `[V]`, or `[0]` for none, of `dtype`.
         loss: options.
+        dtype: float32 or float64, the type of the computation.
+        counted: the N rows of hidden that count; None is all.
         grads: what is to be filled.
     """
-    (N, D), V = hidden.shape, weights.shape[0]
+    (V, D), N = weights.shape, labels.size
     losses = np.empty(N)
     if N == 0:
-        if grads is not None:
-            grads.weights[...] = 0.0
-            grads.bias[...] = 0.0
+        for grad in (grads.hidden, grads.weights, grads.bias) if grads is not None else ():
+            grad[...] = 0.0
         return losses
     tile = max(64, min(V, PRODUCT // D))
-    n = _chunk_tokens(N, V, D, hidden.dtype, grads is not None)
-    chunks, store = split(N, n), None
+    n = _chunk_tokens(N, V, D, dtype, grads is not None)
+    chunks, store = split(N, n), np.empty(0, dtype)
     if grads is not None:
         grads.bias[...] = 0.0
-        first = min(N, D) if n < N and grads.weights.flags.c_contiguous else 0
-        if first > n:
-            chunks = [(0, first), *_even(first, N, n)]
-        else:
-            first, chunks = 0, _even(0, N, n)
-        store = np.empty(max(n * V, tile * first), hidden.dtype)
+        if counted is not None:
+            grads.hidden[...] = 0.0
+        first = min(N, D, CHUNK_BYTES // (2 * D * dtype.itemsize))
+        first = first if first > n else 0
+        chunks = [(0, first)] * (first > 0) + _even(first, N, n)
+        store = np.empty(max(n * V, tile * first), dtype)
     for start, stop in chunks:
         n = stop - start
-        chunk = _Chunk(hidden[start:stop], weights, labels[start:stop], bias, loss, tile)
-        if grads is None or store is None:
+        rows = slice(start, stop) if counted is None else counted[start:stop]
+        chunk = _Chunk(_lines(hidden[rows], dtype), weights, labels[start:stop], bias, loss, tile)
+        if grads is None:
             losses[start:stop] = chunk.forward(None)
             continue
-        in_weights = start == 0 and n * V > store.size
+        in_weights = n * V > store.size
         memory = grads.weights.reshape(-1) if in_weights else store
         logits = memory[: n * V].reshape(V, n)
         losses[start:stop] = chunk.forward(logits)
-        chunk.backward(logits, grads, start, store if in_weights else None)
+        direct = counted is None and grads.hidden.dtype == dtype and grads.hidden.flags.c_contiguous
+        hidden_grad = grads.hidden[start:stop] if direct else np.empty((n, D), dtype)
+        copies = store if in_weights else None
+        chunk.backward(logits, grads.row_scales[start:stop], hidden_grad, grads, start > 0, copies)
+        if not direct:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                grads.hidden[rows] = hidden_grad
     return losses
 
 
@@ -170,15 +186,17 @@ class _Chunk:
             losses = losses + self.loss.z_loss * np.square(self.maximum + self.log_total)
         return losses
 
-    def backward(self, logits: Array, grads: Gradients, at: int, copies: Array | None) -> None:
+    def backward(
+        self, logits: Array, row_scales: Array, hidden_grad: Array, grads: Gradients, add: bool, copies: Array | None
+    ) -> None:
         """Turn the logits into their gradient and multiply it into the gradients of hidden and weights.
 
         With `copies`, the logits lie in the memory of the weights' gradient: tile by tile from the last, each is copied
         out before its place, and nothing before it, is overwritten.
         """
-        n, V = len(self.hidden), len(self.weights)
+        V = len(self.weights)
         with np.errstate(all="ignore"):
-            factors, offsets, own = self._factors(grads.row_scales[at : at + n], V)
+            factors, offsets, own = self._factors(row_scales, V)
 
         def work(start: int, stop: int) -> None:
             column_gradients(
@@ -187,36 +205,41 @@ class _Chunk:
             )
 
         run_blocks(work, self.pieces)
-        hidden_grad = grads.hidden[at : at + n]
         for start, stop in reversed(split(V, self.tile)):
             block = logits[start:stop]
             if copies is not None:
                 block = copies[: block.size].reshape(block.shape)
                 block[...] = logits[start:stop]
-            multiply(block, self.hidden, grads.weights[start:stop], add=at > 0)
+            multiply(block, self.hidden, grads.weights[start:stop], add=add)
             multiply(block.T, self._weights(start, stop), hidden_grad, add=stop < V)
         if self.loss.scale != 1.0:
             hidden_grad *= hidden_grad.dtype.type(self.loss.scale)
 
     def _factors(self, row_scales: Array, V: int) -> tuple[Array, Array, Array]:
-        """Return what exponentials are multiplied by, what is taken off, and the gradient at the label, a token each."""
+        """Return, a number a token: what exponentials are multiplied by, what is taken off, the gradient at the label."""
         smoothing = self.loss.label_smoothing
         mass = 1.0 + 2.0 * self.loss.z_loss * (self.maximum + self.log_total) if self.loss.z_loss > 0.0 else 1.0
         factors = row_scales * mass / self.total
         offsets = row_scales * (smoothing / V)
         share = np.exp(self.label_distance)
-        own = np.where(share == 0.0, share, share * factors) - offsets - row_scales * (1.0 - smoothing)
+        share = np.where(share == 0.0, share, share * mass / self.total)
+        own = row_scales * (share - smoothing / V - (1.0 - smoothing))
         if self.loss.soft_cap > 0.0:
             own = own * (1.0 - np.square(self.label_logits / self.loss.soft_cap))
         return factors, offsets, own
 
     def _weights(self, start: int, stop: int) -> Array:
         """Return rows of the weights as BLAS takes them."""
-        weights, itemsize = self.weights[start:stop], self.hidden.itemsize
-        strides = weights.strides
-        fits = weights.dtype == self.hidden.dtype and weights.dtype.isnative and weights.flags.aligned
-        lines = (strides[1] == itemsize and strides[0] % itemsize == 0 and strides[0] >= itemsize * weights.shape[1])
-        return weights if fits and (lines or weights.flags.c_contiguous) else weights.astype(self.hidden.dtype, order="C")
+        return _lines(self.weights[start:stop], self.hidden.dtype)
+
+
+def _lines(rows: Array, dtype: np.dtype[Any]) -> Array:
+    """Return rows of this type, each contiguous: a copy unless they are so."""
+    if rows.dtype == dtype and rows.dtype.isnative and rows.flags.aligned:
+        between, within = rows.strides
+        if within == rows.itemsize and between % rows.itemsize == 0 and between >= rows.itemsize * rows.shape[1]:
+            return rows
+    return rows.astype(dtype, order="C")
 
 
 def _distance(logits: Array, maximum: Array) -> Array:
