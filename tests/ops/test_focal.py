@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import naive_losses as naive
 from logitkit import ops
 from logitkit.errors import InputError, OptionError
+from logitkit.kernels.focal import write_powers
 
 INF, NAN = np.inf, np.nan
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 3.7)
@@ -208,3 +209,11 @@ def test_refusals():
         ops.focal_loss([[0.0, 1.0]], [2])
     with pytest.raises(InputError, match="'targets' of binary_focal_loss must be in"):
         ops.binary_focal_loss([0.0], [2])
+
+
+@pytest.mark.parametrize("exponent", [0.5, 3.7])
+def test_powers(exponent):
+    bases, result = np.concatenate([[0.0, 1e-310, 1.0], np.logspace(-250, 0, 400)]), np.empty(403)
+    write_powers(bases, exponent, result)
+    assert result[:3].tolist() == [0, 0, 1]
+    np.testing.assert_allclose(result[3:], bases[3:] ** exponent, rtol=1e-12, atol=1e-307)

@@ -6,6 +6,7 @@ float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same b
 
 from logitkit.ops.binary_cross_entropy import binary_cross_entropy
 from logitkit.ops.cross_entropy import cross_entropy
+from logitkit.ops.divergence import distillation_loss, kl_divergence
 from logitkit.ops.focal import binary_focal_loss, focal_loss
 from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
 from logitkit.ops.sampling import SamplingOptions, process_logits, sample
@@ -20,7 +21,9 @@ __all__ = [
     "binary_cross_entropy",
     "binary_focal_loss",
     "cross_entropy",
+    "distillation_loss",
     "focal_loss",
+    "kl_divergence",
     "linear_cross_entropy",
     "log_sigmoid",
     "log_softmax",
