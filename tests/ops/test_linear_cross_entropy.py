@@ -164,8 +164,8 @@ def test_layouts_and_buffers(rng, small_tiles, frozen):
         result = linear_cross_entropy(h, w, y, bias=b, hidden_grad_out=out)
         assert result[1].hidden is out
         np.testing.assert_allclose(result[0], loss, rtol=1e-14)
-        for a, b in zip(result[1], grads, strict=True):
-            np.testing.assert_allclose(a.reshape(b.shape), b, rtol=1e-10, atol=1e-15)
+        for got, grad in zip(result[1], grads, strict=True):
+            np.testing.assert_allclose(got.reshape(grad.shape), grad, rtol=1e-10, atol=1e-15)
     in_place = [np.array(array) for array in (hidden, weights, bias)]
     names = ("hidden_grad_out", "weights_grad_out", "bias_grad_out")
     linear_cross_entropy(in_place[0], in_place[1], labels, bias=in_place[2], **dict(zip(names, in_place, strict=True)))
@@ -314,7 +314,8 @@ from pathlib import Path
 from logitkit.ops.linear_cross_entropy import linear_cross_entropy
 
 def held(key):
-    return 1024 * int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(key)).split()[1])
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
 
 N, D, V = 2048, 64, 131072
 rng = np.random.default_rng(0)

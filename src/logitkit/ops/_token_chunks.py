@@ -216,7 +216,7 @@ class _Chunk:
             hidden_grad *= hidden_grad.dtype.type(self.loss.scale)
 
     def _factors(self, row_scales: Array, V: int) -> tuple[Array, Array, Array]:
-        """Return, a number a token: what exponentials are multiplied by, what is taken off, the gradient at the label."""
+        """Return, for each token, the factor of its exponentials, what is taken off, and the gradient at the label."""
         smoothing = self.loss.label_smoothing
         mass = 1.0 + 2.0 * self.loss.z_loss * (self.maximum + self.log_total) if self.loss.z_loss > 0.0 else 1.0
         factors = row_scales * mass / self.total

@@ -87,8 +87,8 @@ def linear_cross_entropy(
         Products are those of BLAS in float64 if hidden or weights are, else in float32; sums of exponentials are
         float64. float16 and bfloat16 are read tile by tile and gradients are rounded once, for which the sum of the
         weights' gradient takes memory of its own, 4 V D bytes. The number of threads of logitkit changes no bit; that
-        of BLAS may. Infinite logits as in `cross_entropy`. NaN in a token gives it the loss NaN, its own gradient NaN, and
-        so the whole gradient of the weights, to which it contributes.
+        of BLAS may. Infinite logits as in `cross_entropy`. NaN in a token gives it the loss NaN and a gradient of NaN,
+        and so the whole gradient of the weights, to which it contributes.
 
     Raises:
         InputError: if shapes disagree, a label is out of range, or a weight is negative or not finite.
