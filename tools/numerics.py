@@ -80,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     stale = 0
     for page in PAGES:
         say, before = say_in(page), page.read_text(encoding="utf-8")
-        after = put(before, "behaviour", numerics_behaviour.tables(say))
+        after = put(before, "types", numerics_behaviour.types(say))
+        after = put(after, "behaviour", numerics_behaviour.behaviour(say))
         if found is not None:
             after = put(after, "errors", largest_errors(found, say))
             after = put(after, "sizes", errors_by_size(found, say))

@@ -1,4 +1,4 @@
-"""What each function of ops does with unusual input: every cell is a call, made when the table is made."""
+"""What each function of ops does with types and with unusual input: every cell is a call, made when it is written."""
 
 from __future__ import annotations
 
@@ -6,97 +6,108 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from logitkit import ops
 from logitkit.errors import LogitkitError
 
 INF, NAN = np.inf, np.nan
+DTYPES = (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)
 Say = Callable[[str, str], str]  # picks the English or the Chinese words
+
+PIECES = ("float64, in pieces of 4,096", "float64，每 4,096 个一段")
+ROWS = ("float64", "float64")
+NONE = ("–", "–")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A function: how it is called with logits [N, C], labels [N] and, for rows that do not count, with `out=True`."""
+    """A function, how it is called with logits [N, C], and what it adds up in.
+
+    `masked` is the call in which no row or class counts, for a function that can leave some out.
+    """
 
     name: str
-    call: Callable[..., Any]
-    masks: bool = False
+    call: Callable[[Any], Any]
+    sums: tuple[str, str] = PIECES
+    masked: Callable[[Any], Any] | None = None
 
 
-def _row(*logits: float) -> np.ndarray:
+def _row(*logits: float) -> Any:
     return np.array([logits], dtype=np.float32)
 
 
-INPUTS: tuple[tuple[str, str, np.ndarray], ...] = (
-    ("one +∞", "一个 +∞", _row(0.0, INF, 1.0)),
-    ("two +∞", "两个 +∞", _row(INF, INF, 0.0)),
-    ("one −∞", "一个 −∞", _row(0.0, -INF, 1.0)),
-    ("all −∞", "全是 −∞", _row(-INF, -INF, -INF)),
-    ("a NaN", "有 NaN", _row(0.0, NAN, 1.0)),
-    ("one class", "只有一类", _row(5.0)),
-    ("no row", "没有行", np.empty((0, 3), np.float32)),
-    ("no class", "没有类别", np.empty((1, 0), np.float32)),
+INPUTS: tuple[tuple[str, str, Any], ...] = (
+    ("0, 2, 1", "0, 2, 1", _row(0.0, 2.0, 1.0)),
+    ("0, +∞, 1", "0, +∞, 1", _row(0.0, INF, 1.0)),
+    ("+∞, +∞, 0", "+∞, +∞, 0", _row(INF, INF, 0.0)),
+    ("0, −∞, 1", "0, −∞, 1", _row(0.0, -INF, 1.0)),
+    ("−∞, −∞, −∞", "−∞, −∞, −∞", _row(-INF, -INF, -INF)),
+    ("0, NaN, 1", "0, NaN, 1", _row(0.0, NAN, 1.0)),
+    ("one class: 5", "只有一类：5", _row(5.0)),
+    ("no row: [0,3]", "没有行：[0,3]", np.empty((0, 3), np.float32)),
+    ("no class: [1,0]", "没有类别：[1,0]", np.empty((1, 0), np.float32)),
 )
-MASKED = ("a masked or ignored row", "被遮住或忽略的一行", _row(0.0, 2.0, 1.0))
+MASKED = ("0, 2, 1, all left out", "0, 2, 1，全部排除", INPUTS[0][2])
 
 
-def _where(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(z: Any, y: Any, out: bool = False) -> Any:  # noqa: ARG001
-        return function(z, where=np.zeros(z.shape, bool)) if out else function(z)
-
-    return call
+def _first(z: Any) -> Any:
+    """Return labels that are all the first class."""
+    return np.zeros(z.shape[0], int)
 
 
-def _loss(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    def call(z: Any, y: Any, out: bool = False) -> Any:
-        ignored = {"ignore_index": 0} if out else {}
-        return function(z, y, reduction="none", grad=True, **options, **ignored)
+def _first_hot(z: Any) -> Any:
+    """Return targets that are 1 at the first class."""
+    return (np.arange(z.shape[-1]) == 0) * np.ones(z.shape)
 
-    return call
+
+def _masks(function: Callable[..., Any]) -> Column:
+    """Return the column of a function with a `where` mask."""
+    return Column(function.__name__, function, masked=lambda z: function(z, where=np.zeros(z.shape, bool)))
+
+
+def _loss(
+    function: Callable[..., Any], target: Callable[[Any], Any], *, ignores: bool = False, **options: Any
+) -> Column:
+    """Return the column of a loss: the value of each row, and the gradient of their sum."""
+
+    def call(z: Any, **more: Any) -> Any:
+        return function(z, target(z), reduction="none", grad=True, **options, **more)
+
+    return Column(function.__name__, call, ROWS, (lambda z: call(z, ignore_index=0)) if ignores else None)
 
 
 FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
+    ("Softmax", "softmax 一族", (_masks(ops.softmax), _masks(ops.log_softmax), _masks(ops.logsumexp))),
     (
-        "Softmax family",
-        "softmax 一族",
-        (
-            Column("softmax", _where(ops.softmax), True),
-            Column("log_softmax", _where(ops.log_softmax), True),
-            Column("logsumexp", _where(ops.logsumexp), True),
-        ),
+        "Sigmoid",
+        "sigmoid 一族",
+        tuple(Column(function.__name__, function, NONE) for function in (ops.sigmoid, ops.log_sigmoid, ops.softplus)),
     ),
     (
-        "Losses: value; gradient (the label is the first class)",
-        "损失：值；梯度（标签是第一类）",
-        (Column("cross_entropy", _loss(ops.cross_entropy)),),
+        "Losses of one label a row, which is the first class: value; gradient",
+        "每行一个标签的损失（标签是第一类）：值；梯度",
+        (_loss(ops.cross_entropy, _first), _loss(ops.focal_loss, _first)),
     ),
     (
-        "Element by element",
-        "逐个元素",
-        (
-            Column("sigmoid", lambda z, _: ops.sigmoid(z)),
-            Column("log_sigmoid", lambda z, _: ops.log_sigmoid(z)),
-            Column("softplus", lambda z, _: ops.softplus(z)),
-        ),
+        "Losses of several labels a row, of which the first is true: values; gradient",
+        "每行多个标签的损失（第一个为真）：值；梯度",
+        (_loss(ops.binary_cross_entropy, _first_hot), _loss(ops.binary_focal_loss, _first_hot)),
     ),
     (
         "Decisions",
         "决策",
         (
-            Column("argmax", lambda z, _: ops.argmax(z)),
-            Column("top_k", lambda z, _: ops.top_k(z, min(2, max(1, z.shape[-1])))),
+            Column("argmax", ops.argmax, NONE),
+            Column("top_k", lambda z: ops.top_k(z, 2 if z.shape[-1] > 1 else 1), NONE),
         ),
     ),
 )
 
 
 def show(result: Any) -> str:
-    """Return a result as a few digits; the parts of a tuple are divided by semicolons.
-
-    Example:
-        `show((np.array([1.0]), np.array([[0.5, -np.inf]])))` is `1; 0.5 −∞`.
-    """
+    """Return a result in few digits: `show((np.array([1.0]), np.array([[0.5, -np.inf]])))` is `1; 0.5 −∞`."""
     if isinstance(result, tuple):
         return "; ".join(show(part) for part in result)
     array = np.asarray(result)
@@ -110,27 +121,49 @@ def _number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def cell(column: Column, logits: np.ndarray, **options: Any) -> str:
+def cell(call: Callable[[Any], Any], logits: Any) -> str:
     """Call a function and say what it gives: a result, or the name of the error."""
-    labels = np.zeros(logits.shape[0], int)
     try:
-        return show(column.call(logits, labels, **options))
+        return show(call(logits))
     except LogitkitError as error:
         return type(error).__name__
 
 
-def tables(say: Say) -> str:
-    """Return the tables, one a family, as Markdown."""
+def behaviour(say: Say) -> str:
+    """Return a table a family: inputs by functions."""
     parts = []
     for english, chinese, columns in FAMILIES:
-        lines = [[say("one row", "一行"), *(f"`{column.name}`" for column in columns)], ["---"] * (len(columns) + 1)]
-        for in_english, in_chinese, logits in INPUTS:
-            lines.append([say(in_english, in_chinese), *(cell(column, logits) for column in columns)])
-        if any(column.masks for column in columns):
-            last = [cell(column, MASKED[2], out=True) if column.masks else "–" for column in columns]
+        lines = [[say("logits", "logits"), *(f"`{column.name}`" for column in columns)], ["---"] * (len(columns) + 1)]
+        lines += [[say(*names), *(cell(column.call, logits) for column in columns)] for *names, logits in INPUTS]
+        if any(column.masked for column in columns):
+            last = [cell(column.masked, MASKED[2]) if column.masked else "–" for column in columns]
             lines.append([say(*MASKED[:2]), *last])
         parts.append(f"### {say(english, chinese)}\n\n{markdown(lines)}")
     return "\n\n".join(parts)
+
+
+def types(say: Say) -> str:
+    """Return the table of the results' types: found by calling each function with each type of logits."""
+    head = [say("function", "函数"), say("result", "结果"), say("long sums", "长的求和")]
+    lines = [head, ["---"] * 3]
+    for _, _, columns in FAMILIES:
+        lines += [[f"`{column.name}`", _result_types(column, say), say(*column.sums)] for column in columns]
+    return markdown(lines)
+
+
+def _result_types(column: Column, say: Say) -> str:
+    """Return in words what the types of the parts of a result are for the four types of logits."""
+    results = [column.call(np.zeros((2, 3), dtype)) for dtype in DTYPES]
+    words = []
+    for parts in zip(*(result if isinstance(result, tuple) else (result,) for result in results), strict=True):
+        found = [np.asarray(part).dtype for part in parts]
+        if found == [np.dtype(dtype) for dtype in DTYPES]:
+            words.append(say("the logits' type", "与 logits 相同"))
+        elif len(set(found)) == 1:
+            words.append(found[0].name)
+        else:
+            words.append(", ".join(dtype.name for dtype in found))
+    return "; ".join(words)
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:

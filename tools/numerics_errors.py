@@ -57,6 +57,11 @@ def _softplus(z: Any) -> Any:
     return np.maximum(z, 0) + np.log1p(np.exp(-abs(z)))
 
 
+def _others(e: Exact) -> Any:
+    """Return the probability of all classes but the label, summed without it."""
+    return np.sum(np.where(_one_hot(e), 0, e.probs), axis=1)
+
+
 def _one_hot(e: Exact) -> Any:
     return np.arange(e.z.shape[1]) == e.labels[:, None]
 
@@ -71,9 +76,35 @@ class Measure:
     size: Callable[[Exact], Any] | None = None
 
 
+def _loss(
+    name: str,
+    call: Callable[..., Any],
+    loss: Callable[[Exact], Any],
+    grad: Callable[[Exact], Any] | None = None,
+    grad_size: Callable[[Exact], Any] | None = None,
+) -> tuple[Measure, ...]:
+    """Return the measures of a loss, a value for each row, and of its gradient."""
+    value = Measure(f"{name}: loss", lambda z, y: call(z, y, reduction="none"), loss)
+    if grad is None:
+        return (value,)
+    return value, Measure(f"{name}: grad", lambda z, y: call(z, y, reduction="sum", grad=True)[1], grad, grad_size)
+
+
 MEASURES = (
     Measure("softmax", lambda z, _: ops.softmax(z), lambda e: e.probs),
+    Measure(
+        "softmax: p ≥ 0.001",
+        lambda z, _: ops.softmax(z),
+        lambda e: e.probs,
+        lambda e: np.where(e.probs >= 0.001, e.probs, 1),
+    ),
     Measure("log_softmax", lambda z, _: ops.log_softmax(z), lambda e: e.log_probs),
+    Measure(
+        "log_softmax: ≥ 1",
+        lambda z, _: ops.log_softmax(z),
+        lambda e: e.log_probs,
+        lambda e: np.maximum(abs(e.log_probs), 1),
+    ),
     Measure(
         "logsumexp",
         lambda z, _: ops.logsumexp(z),
@@ -83,16 +114,23 @@ MEASURES = (
     Measure("sigmoid", lambda z, _: ops.sigmoid(z), lambda e: 1 / (1 + np.exp(-e.z))),
     Measure("log_sigmoid", lambda z, _: ops.log_sigmoid(z), lambda e: -_softplus(-e.z)),
     Measure("softplus", lambda z, _: ops.softplus(z), lambda e: _softplus(e.z)),
-    Measure(
-        "cross_entropy: loss",
-        lambda z, y: ops.cross_entropy(z, y, reduction="none"),
+    *_loss(
+        "cross_entropy",
+        ops.cross_entropy,
         lambda e: -_at_label(e.log_probs, e.labels),
-    ),
-    Measure(
-        "cross_entropy: grad",
-        lambda z, y: ops.cross_entropy(z, y, reduction="sum", grad=True)[1],
         lambda e: e.probs - _one_hot(e),
         lambda e: np.where(_one_hot(e), 1, e.probs),
+    ),
+    *_loss(
+        "focal_loss",
+        ops.focal_loss,
+        lambda e: -(_others(e) ** 2) * _at_label(e.log_probs, e.labels),
+    ),
+    *_loss(
+        "binary_cross_entropy",
+        lambda z, y, **more: ops.binary_cross_entropy(z, np.arange(z.shape[1]) == y[:, None], **more),
+        lambda e: _softplus(np.where(_one_hot(e), -e.z, e.z)),
+        lambda e: np.where(_one_hot(e), -1, 1) / (1 + np.exp(np.where(_one_hot(e), e.z, -e.z))),
     ),
 )
 
