@@ -167,6 +167,92 @@ def test_binary_cross_entropy_refuses_what_does_not_fit():
         ours.binary_cross_entropy_with_logits(logits, torch.rand(2, 3), pos_weight=torch.rand(2, 3))
 
 
+# Linear + cross-entropy
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_linear_cross_entropy(reduction):
+    double = torch.float64
+    hidden, table, bias = torch.randn(9, 5, dtype=double), torch.randn(7, 5, dtype=double), torch.randn(7, dtype=double)
+    labels = torch.randint(0, 7, (9,))
+    labels[4] = -100
+    by_class = torch.rand(7, dtype=double)
+    for weight, smoothing in ((None, 0.0), (by_class, 0.0), (None, 0.1)):
+        options = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+        agree(
+            lambda h, w, b, o=options: ours.linear_cross_entropy(h, w, labels, linear_bias=b, **o),
+            lambda h, w, b, o=options: functional.cross_entropy(functional.linear(h, w, b), labels, **o),
+            [hidden, table, bias],
+        )
+    agree(
+        lambda h: ours.linear_cross_entropy(h, table, labels, reduction=reduction),
+        lambda h: functional.cross_entropy(functional.linear(h, table), labels, reduction=reduction),
+        [hidden],
+    )
+    agree(  # tied embeddings: only the table takes a gradient
+        lambda w: ours.linear_cross_entropy(hidden, w, labels, reduction=reduction, soft_cap=3.0, z_loss=0.1),
+        lambda w: capped(functional.linear(hidden, w), labels, reduction),
+        [table],
+    )
+
+
+def capped(logits, labels, reduction):
+    """Cross-entropy with a soft cap of 3 and a z-loss of 0.1."""
+    z = 3.0 * torch.tanh(logits / 3.0)
+    losses = functional.cross_entropy(z, labels, reduction="none") + 0.1 * torch.logsumexp(z, -1) ** 2
+    losses = losses * (labels != -100)
+    if reduction == "none":
+        return losses
+    return losses.sum() / (1 if reduction == "sum" else (labels != -100).sum())
+
+
+def test_linear_cross_entropy_in_bfloat16_and_refusals():
+    hidden, table, labels = torch.randn(6, 4), torch.randn(5, 4), torch.randint(0, 5, (6,))
+    leaves = [hidden.bfloat16().requires_grad_(), table.bfloat16().requires_grad_()]
+    loss = ours.linear_cross_entropy(*leaves, labels)
+    loss.backward()
+    assert loss.dtype == leaves[0].grad.dtype == leaves[1].grad.dtype == torch.bfloat16
+    with pytest.raises(OptionError, match="'label_smoothing' option of linear_cross_entropy must be 0 where 'weight'"):
+        ours.linear_cross_entropy(hidden, table, labels, weight=torch.ones(5), label_smoothing=0.1)
+
+
+# Focal loss, distillation
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_losses_without_a_name_in_pytorch(reduction):
+    double = torch.float64
+    logits, teacher, labels = torch.randn(6, 4, dtype=double), torch.randn(6, 4, dtype=double), torch.arange(6) % 4
+    targets = torch.rand(6, 4, dtype=double).round()
+
+    def reduced(losses):
+        return losses if reduction == "none" else getattr(losses, reduction)()
+
+    def focal(z):
+        log_p = torch.log_softmax(z, -1)[torch.arange(6), labels]
+        return reduced(-((1 - log_p.exp()) ** 2) * log_p)
+
+    def binary_focal(z):
+        loss = functional.binary_cross_entropy_with_logits(z, targets, reduction="none")
+        p_t = torch.exp(-loss)
+        return reduced((0.25 * targets + 0.75 * (1 - targets)) * (1 - p_t) ** 2 * loss)
+
+    def divergence(z, T=1.0):
+        log_q, log_p = torch.log_softmax(z / T, -1), torch.log_softmax(teacher / T, -1)
+        return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+    def distilled(z):
+        hard = functional.cross_entropy(z, labels, reduction="none")
+        return reduced(0.5 * 4.0 * divergence(z, 2.0) + 0.5 * hard)
+
+    agree(lambda z: ours.focal_loss(z, labels, reduction=reduction), focal, [logits])
+    agree(lambda z: ours.binary_focal_loss(z, targets, reduction=reduction), binary_focal, [logits])
+    agree(lambda z: ours.kl_divergence(z, teacher, reduction=reduction), lambda z: reduced(divergence(z)), [logits])
+    agree(lambda z: ours.distillation_loss(z, teacher, labels, reduction=reduction), distilled, [logits])
+    with pytest.raises(InputError, match="'teacher_logits' of kl_divergence must be free of gradients"):
+        ours.kl_divergence(logits, teacher.requires_grad_())
+
+
 # The graph
 
 

@@ -21,6 +21,7 @@ from logitkit.checks import (
     input_error,
     option_error,
 )
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._token_chunks import Gradients, Loss, losses_in_chunks
 
 __all__ = ["LinearGrads", "linear_cross_entropy"]
@@ -37,6 +38,7 @@ class LinearGrads(NamedTuple):
     bias: Any  # None where the layer has none
 
 
+@returns_callers_kind
 def linear_cross_entropy(
     hidden: Any,
     weights: Any,

@@ -12,5 +12,15 @@ except ImportError as error:
 
 from logitkit.torch.binary_cross_entropy import binary_cross_entropy_with_logits
 from logitkit.torch.cross_entropy import cross_entropy
+from logitkit.torch.linear_cross_entropy import linear_cross_entropy
+from logitkit.torch.losses import binary_focal_loss, distillation_loss, focal_loss, kl_divergence
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy"]
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "binary_focal_loss",
+    "cross_entropy",
+    "distillation_loss",
+    "focal_loss",
+    "kl_divergence",
+    "linear_cross_entropy",
+]

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from logitkit.checks import input_error, option_error
 
-__all__ = ["check_tensor", "constant", "refuse_legacy", "result_dtype", "wide", "with_gradients"]
+__all__ = ["check_tensor", "constant", "loss_of", "refuse_legacy", "result_dtype", "wide", "with_gradients"]
 
 # Given which inputs want a gradient, return the value and a gradient for each of these: of a number, or of the sum of
 # an array whose axes are the first axes of the gradient.
@@ -43,6 +43,18 @@ def with_gradients(compute: Compute, *inputs: Tensor) -> Tensor:
         return _Known.apply(compute, *inputs)
     with torch.no_grad():
         return compute((False,) * len(inputs))[0]
+
+
+def loss_of(function: Callable[..., Any], logits: Tensor, *args: Any, **options: Any) -> Tensor:
+    """Return what a loss of `ops` gives for logits, which alone take a gradient."""
+
+    def compute(wants: tuple[bool, ...]) -> tuple[Tensor, list[Tensor]]:
+        if not wants[0]:
+            return function(logits, *args, **options).to(result_dtype(logits)), []
+        loss, grad = function(wide(logits, True), *args, **options, grad=True)
+        return loss.to(result_dtype(logits)), [grad]
+
+    return with_gradients(compute, logits)
 
 
 def _scaled(grad: Tensor, upstream: Tensor, dtype: torch.dtype) -> Tensor:

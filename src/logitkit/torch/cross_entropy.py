@@ -8,7 +8,7 @@ from torch import Tensor, is_tensor
 
 from logitkit import ops
 from logitkit.checks import option_error
-from logitkit.torch.autograd import check_tensor, constant, refuse_legacy, result_dtype, wide, with_gradients
+from logitkit.torch.autograd import check_tensor, constant, loss_of, refuse_legacy
 
 __all__ = ["cross_entropy"]
 
@@ -69,11 +69,4 @@ def cross_entropy(
         counts = target != ignore_index
         given = {"labels": target.where(counts, 0), "sample_weights": counts}
     given.update(class_weights=weight, label_smoothing=label_smoothing, reduction=reduction)
-
-    def compute(wants: tuple[bool, ...]) -> tuple[Tensor, list[Tensor]]:
-        if not wants[0]:
-            return ops.cross_entropy(logits, **given).to(result_dtype(logits)), []
-        loss, grad = ops.cross_entropy(wide(logits, True), **given, grad=True)
-        return loss.to(result_dtype(logits)), [grad]
-
-    return with_gradients(compute, logits)
+    return loss_of(ops.cross_entropy, logits, **given)
