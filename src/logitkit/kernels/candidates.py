@@ -20,7 +20,7 @@ from logitkit.kernels.exp import order_key
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.threshold import BINS, DIGIT, keep_above, lower_bound, threshold
 
-__all__ = ["Candidates", "candidates_for", "find_largest"]
+__all__ = ["Candidates", "candidates_for", "collect", "find_largest", "group_maxima"]
 
 STEPS = 8  # entries in a group
 FEWEST_LANES = 64
@@ -28,10 +28,11 @@ FEWEST_LANES = 64
 Candidates = tuple[NDArray[Any], ...]
 
 
-def candidates_for(C: int, k: int, dtype: np.dtype[Any]) -> Candidates:
+def candidates_for(C: int, k: int, dtype: np.dtype[Any], room: int = 0) -> Candidates:
     """Return what `find_largest` works in for rows of C logits; the candidates are `[0]` keys and `[1]` indices.
 
     Then come spare keys and spare indices, bins, counts, the largest key of each group and of each lane, and hits.
+    `room` is how many candidates the list holds at least.
     """
     key = np.int64 if dtype == np.float64 else np.int32
     W = FEWEST_LANES
@@ -39,7 +40,7 @@ def candidates_for(C: int, k: int, dtype: np.dtype[Any]) -> Candidates:
         W *= 2
     W = W if STEPS * W <= C else 0
     groups = -(-C // (STEPS * W)) * W if W else 0
-    room = min(C, 2 * k + 1024)
+    room = max(room, min(C, 2 * k + 1024))
     keys, indices = np.empty((2, room), key), np.empty((2, room), np.intp)
     bins, counts = np.empty(BINS), np.empty(DIGIT, np.intp)
     maxima, hits = np.empty(groups + W, key), np.empty((2, W), np.intp)
@@ -87,16 +88,32 @@ def _best(k: int, n: int, scratch: Candidates) -> Any:
 
 
 @jit
-def find_largest(logits: Any, base: int, C: int, k: int, slack: int, scratch: Candidates) -> int:
+def find_largest(logits: Any, base: int, C: int, k: int, slack: int, scratch: Candidates) -> Any:
     """List the k largest of the C entries from `base` on, as keys and indices in the order of their indices.
 
     `logits` is contiguous, and all indices count from `base`; 1 <= k <= C. Returns how many are listed: k, or more
     where that saves a step, but at most `slack`; those that are too many are among the rest of the row's largest.
     """
-    keys, indices, _, _, bins, _, maxima, lanes, lane_hits, hits = scratch
+    maxima, lanes = scratch[6], scratch[7]
+    floor = np.int64(order_key(logits.dtype.type(-np.inf))) - 1
+    if lanes.shape[0] > 0:
+        group_maxima(logits, base, C, lanes.shape[0], maxima, lanes)
+        floor = lower_bound(lanes, lanes.shape[0], k, scratch[4]) - 1
+    n = collect(logits, base, C, k, floor, scratch)
+    if n > max(k, slack):
+        n, _ = _best(k, n, scratch)
+    return n
+
+
+@jit
+def collect(logits: Any, base: int, C: int, k: int, floor: Any, scratch: Candidates) -> Any:
+    """List the entries whose keys exceed `floor`, or the best k at least where there is no room for all.
+
+    Where there are lanes, `group_maxima` has filled them.
+    """
+    keys, indices, _, _, _, _, maxima, lanes, lane_hits, hits = scratch
     p, list_k, list_at = pointer(logits), pointer(keys), pointer(indices)
     room, W, n = keys.shape[0], lanes.shape[0], 0
-    floor: Any = np.int64(order_key(logits.dtype.type(-np.inf))) - 1
     if W == 0:
         for i in range(C):
             key = order_key(p[base + i])
@@ -108,35 +125,31 @@ def find_largest(logits: Any, base: int, C: int, k: int, slack: int, scratch: Ca
                 list_k[n] = key
                 list_at[n] = i
                 n += 1
-    else:
-        group_maxima(logits, base, C, W, maxima, lanes)
-        floor = lower_bound(lanes, W, k, bins) - 1
-        m, lane_hit, hit = pointer(maxima), pointer(lane_hits), pointer(hits)
-        n_lanes = 0
-        for j in range(W):
-            lane_hit[n_lanes] = j
-            n_lanes += lanes[j] > floor
-        for start in range(0, C, STEPS * W):
-            n_hits = 0
-            for x in range(n_lanes):
-                hit[n_hits] = lane_hit[x]
-                n_hits += m[start // STEPS + lane_hit[x]] > floor
-            if n_hits == 0:
-                continue
-            for step in range(start, min(start + STEPS * W, C), W):
-                for x in range(n_hits):
-                    i = step + hit[x]
-                    if i >= C:
-                        break
-                    key = order_key(p[base + i])
-                    if key > floor:
-                        if n == room:
-                            n, floor = _best(k, n, scratch)
-                            if key <= floor:
-                                continue
-                        list_k[n] = key
-                        list_at[n] = i
-                        n += 1
-    if n > max(k, slack):
-        n, floor = _best(k, n, scratch)
+        return n
+    m, lane_hit, hit = pointer(maxima), pointer(lane_hits), pointer(hits)
+    n_lanes = 0
+    for j in range(W):
+        lane_hit[n_lanes] = j
+        n_lanes += lanes[j] > floor
+    for start in range(0, C, STEPS * W):
+        n_hits = 0
+        for x in range(n_lanes):
+            hit[n_hits] = lane_hit[x]
+            n_hits += m[start // STEPS + lane_hit[x]] > floor
+        if n_hits == 0:
+            continue
+        for step in range(start, min(start + STEPS * W, C), W):
+            for x in range(n_hits):
+                i = step + hit[x]
+                if i >= C:
+                    break
+                key = order_key(p[base + i])
+                if key > floor:
+                    if n == room:
+                        n, floor = _best(k, n, scratch)
+                        if key <= floor:
+                            continue
+                    list_k[n] = key
+                    list_at[n] = i
+                    n += 1
     return n

@@ -9,12 +9,14 @@ from logitkit.ops.cross_entropy import cross_entropy
 from logitkit.ops.divergence import distillation_loss, kl_divergence
 from logitkit.ops.focal import binary_focal_loss, focal_loss
 from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
+from logitkit.ops.sampling import SamplingOptions, process_logits, sample
 from logitkit.ops.select import argmax, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
     "LinearGrads",
+    "SamplingOptions",
     "argmax",
     "binary_cross_entropy",
     "binary_focal_loss",
@@ -26,6 +28,8 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "process_logits",
+    "sample",
     "sigmoid",
     "softmax",
     "softplus",
