@@ -18,6 +18,7 @@ Say = Callable[[str, str], str]  # picks the English or the Chinese words
 
 PIECES = ("float64, in pieces of 4,096", "float64，每 4,096 个一段")
 ROWS = ("float64", "float64")
+FLOATS = ("float64; products by BLAS", "float64；矩阵乘积由 BLAS 计算")
 NONE = ("–", "–")
 
 
@@ -78,6 +79,24 @@ def _loss(
     return Column(function.__name__, call, ROWS, (lambda z: call(z, ignore_index=0)) if ignores else None)
 
 
+def _taught(function: Callable[..., Any], *targets: Callable[[Any], Any]) -> Column:
+    """Return the column of a loss that compares with a teacher: it knows nothing here, all its logits are 0."""
+
+    def call(z: Any) -> Any:
+        return function(z, np.zeros_like(z), *(target(z) for target in targets), reduction="none", grad=True)
+
+    return Column(function.__name__, call, ROWS)
+
+
+def _linear(z: Any, **options: Any) -> Any:
+    """Call the loss of a linear layer whose weights are 0 and whose bias is the first row of logits."""
+    hidden, weights = np.ones((z.shape[0], 1), z.dtype), np.zeros((z.shape[1], 1), z.dtype)
+    bias = z[0] if len(z) else np.zeros(z.shape[1], z.dtype)
+    options |= {"bias": bias, "reduction": "none", "grad": True}
+    loss, grads = ops.linear_cross_entropy(hidden, weights, _first(z), **options)
+    return loss, grads.bias
+
+
 FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ("Softmax", "softmax 一族", (_masks(ops.softmax), _masks(ops.log_softmax), _masks(ops.logsumexp))),
     (
@@ -86,14 +105,23 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
         tuple(Column(function.__name__, function, NONE) for function in (ops.sigmoid, ops.log_sigmoid, ops.softplus)),
     ),
     (
-        "Losses of one label a row, which is the first class: value; gradient",
-        "每行一个标签的损失（标签是第一类）：值；梯度",
-        (_loss(ops.cross_entropy, _first), _loss(ops.focal_loss, _first)),
+        "Losses of one label a row, which is the first class: value; gradient (of the linear layer: of its bias)",
+        "每行一个标签的损失（标签是第一类）：值；梯度（线性层：对偏置的梯度）",
+        (
+            _loss(ops.cross_entropy, _first),
+            _loss(ops.focal_loss, _first),
+            Column("linear_cross_entropy", _linear, FLOATS, lambda z: _linear(z, ignore_index=0)),
+        ),
     ),
     (
         "Losses of several labels a row, of which the first is true: values; gradient",
         "每行多个标签的损失（第一个为真）：值；梯度",
         (_loss(ops.binary_cross_entropy, _first_hot), _loss(ops.binary_focal_loss, _first_hot)),
+    ),
+    (
+        "Losses beside a teacher whose logits are all 0 (and the label is the first class): value; gradient",
+        "老师的 logits 全为 0 时的损失（标签是第一类）：值；梯度",
+        (_taught(ops.kl_divergence), _taught(ops.distillation_loss, _first)),
     ),
     (
         "Decisions",

@@ -127,6 +127,13 @@ MEASURES = (
         lambda e: -(_others(e) ** 2) * _at_label(e.log_probs, e.labels),
     ),
     *_loss(
+        "kl_divergence",
+        lambda z, _, **more: ops.kl_divergence(z, np.roll(z, 1, axis=1), **more),
+        lambda e: np.sum(np.roll(e.probs, 1, axis=1) * (np.roll(e.log_probs, 1, axis=1) - e.log_probs), axis=1),
+        lambda e: e.probs - np.roll(e.probs, 1, axis=1),
+        lambda e: np.maximum(e.probs, np.roll(e.probs, 1, axis=1)),
+    ),
+    *_loss(
         "binary_cross_entropy",
         lambda z, y, **more: ops.binary_cross_entropy(z, np.arange(z.shape[1]) == y[:, None], **more),
         lambda e: _softplus(np.where(_one_hot(e), -e.z, e.z)),
