@@ -188,6 +188,7 @@ def test_edges(width, dtype):
         ([NAN, 0, 0], [0, 0, 0], NAN),
         ([0, 0, 0], [0, NAN, 0], NAN),
         ([-INF, NAN, 0], [0, INF, 0], NAN),
+        ([-INF, NAN, 0], [0, 0, 0], NAN),
         ([1e4, -1e4, 0], [0, 0, -1e4], 1e4 - np.log(2)),
     ]
     z, t = (np.array([row[side] + [-INF] * (width - 3) for row in table], dtype) for side in (0, 1))

@@ -4,6 +4,7 @@ Logits come as NumPy, PyTorch or JAX arrays, memory maps or lists, of any shape 
 float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same bits at any number of threads.
 """
 
+from logitkit.ops.backward import log_softmax_backward, logsumexp_backward, softmax_backward
 from logitkit.ops.binary_cross_entropy import binary_cross_entropy
 from logitkit.ops.cross_entropy import cross_entropy
 from logitkit.ops.divergence import distillation_loss, kl_divergence
@@ -27,11 +28,14 @@ __all__ = [
     "linear_cross_entropy",
     "log_sigmoid",
     "log_softmax",
+    "log_softmax_backward",
     "logsumexp",
+    "logsumexp_backward",
     "process_logits",
     "sample",
     "sigmoid",
     "softmax",
+    "softmax_backward",
     "softplus",
     "top_k",
 ]

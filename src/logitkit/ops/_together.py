@@ -1,0 +1,66 @@
+"""How several arrays of one shape become blocks of rows side by side, for kernels that take more than logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from logitkit.arrays import compute_dtype, read_only
+from logitkit.kernels import run_blocks, split
+from logitkit.ops._rows import Array, block_rows, is_plain, to_block
+
+__all__ = ["map_together"]
+
+
+def map_together(
+    inputs: Sequence[Array], per_row: Sequence[Array], axis: int, out: Array, work: Callable[..., None]
+) -> None:
+    """Call `work(*blocks, *row_blocks, block_out)` for blocks of all rows along `axis`, and let the results fill `out`.
+
+    Args:
+        inputs: arrays of the shape of `out`; each may be `out`. Their blocks [n, C] are contiguous, read-only, in the
+            type that kernels compute with for `out`, and no memory of `block_out`, which is of that type, too.
+        per_row: float64 arrays of the shape without `axis`; their blocks are [n].
+        axis: the axis of the classes.
+        out: the results.
+        work: what is done with a block.
+    """
+    compute, C = compute_dtype(out.dtype), out.shape[axis]
+    overlaps = any(np.may_share_memory(array, out) for array in inputs)
+    arrays = [np.moveaxis(_apart(array, out), axis, -1) for array in inputs]
+    arrays.append(np.moveaxis(out, axis, -1))
+    rows = list(per_row)
+    if all(is_plain(array) for array in arrays):
+        arrays, rows = [array.reshape(-1, C) for array in arrays], [array.reshape(-1) for array in rows]
+    elif out.ndim == 1:
+        arrays, rows = [array[None] for array in arrays], [array[None] for array in rows]
+    # What is not plain is cut along its longest axis, and copied block by block.
+    cut = int(np.argmax(arrays[0].shape[:-1]))
+    *sources, target = [np.moveaxis(array, cut, 0) for array in arrays]
+    rows = [np.moveaxis(array, cut, 0) for array in rows]
+
+    def block_work(start: int, stop: int) -> None:
+        blocks = []
+        for source in sources:
+            block = source[start:stop]
+            if overlaps or block.ndim != 2 or block.dtype != compute or not is_plain(block):
+                block = np.asarray(to_block(block), dtype=compute)
+            blocks.append(read_only(block))
+        row_blocks = [read_only(np.ascontiguousarray(array[start:stop]).reshape(-1)) for array in rows]
+        part = target[start:stop]
+        direct = part.ndim == 2 and part.dtype == compute and is_plain(part)
+        block_out = part if direct else np.empty(blocks[0].shape, compute)
+        work(*blocks, *row_blocks, block_out)
+        if not direct:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                part[...] = block_out.reshape(part.shape)
+
+    run_blocks(block_work, split(len(target), block_rows(len(target), max(1, target[:1].size))))
+
+
+def _apart(array: Array, out: Array) -> Array:
+    """Return a copy where `array` and `out` share memory without being the same."""
+    same: Any = array.__array_interface__["data"] == out.__array_interface__["data"] and array.strides == out.strides
+    return array if same or not np.may_share_memory(array, out) else array.copy()
