@@ -17,6 +17,7 @@ from logitkit.errors import InputError
 __all__ = ["compute_dtype", "is_jax", "is_torch", "read_only", "to_numpy"]
 
 Array = NDArray[Any]
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def is_torch(values: Any) -> bool:
@@ -123,7 +124,7 @@ def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         >>> compute_dtype(np.dtype("float16"))
         dtype('float32')
     """
-    return np.dtype(np.float64) if dtype.itemsize == 8 else np.dtype(np.float32)
+    return _FLOAT64 if dtype.itemsize == 8 else _FLOAT32
 
 
 def read_only(array: Array) -> Array:
@@ -136,5 +137,5 @@ def read_only(array: Array) -> Array:
         False
     """
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
