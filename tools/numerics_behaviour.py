@@ -58,9 +58,9 @@ def _first(z: Any) -> Any:
     return np.zeros(z.shape[0], int)
 
 
-def _first_hot(z: Any) -> Any:
-    """Return targets that are 1 at the first class."""
-    return (np.arange(z.shape[-1]) == 0) * np.ones(z.shape)
+def _hot(z: Any) -> Any:
+    """Return what is 1 at the first class, in the type of the logits."""
+    return np.broadcast_to(np.arange(z.shape[-1]) == 0, z.shape).astype(z.dtype)
 
 
 def _masks(function: Callable[..., Any]) -> Column:
@@ -116,7 +116,7 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     (
         "Losses of several labels a row, of which the first is true: values; gradient",
         "每行多个标签的损失（第一个为真）：值；梯度",
-        (_loss(ops.binary_cross_entropy, _first_hot), _loss(ops.binary_focal_loss, _first_hot)),
+        (_loss(ops.binary_cross_entropy, _hot), _loss(ops.binary_focal_loss, _hot)),
     ),
     (
         "Losses beside a teacher whose logits are all 0 (and the label is the first class): value; gradient",
@@ -124,9 +124,20 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
         (_taught(ops.kl_divergence), _taught(ops.distillation_loss, _first)),
     ),
     (
-        "Decisions",
-        "决策",
+        "Backward: the gradient that comes in is 1 at the first class",
+        "反向：传入的梯度在第一类处为 1",
         (
+            Column("softmax_backward", lambda z: ops.softmax_backward(_hot(z), ops.softmax(z))),
+            Column("log_softmax_backward", lambda z: ops.log_softmax_backward(_hot(z), ops.log_softmax(z))),
+            Column("logsumexp_backward", lambda z: ops.logsumexp_backward(np.ones(z.shape[:1], z.dtype), z)),
+        ),
+    ),
+    (
+        "Decisions (a token is drawn with the uniform number 0.5)",
+        "决策（抽词元用的均匀随机数是 0.5）",
+        (
+            Column("process_logits", lambda z: ops.process_logits(z, ops.SamplingOptions(temperature=0.5, top_k=2))),
+            Column("sample", lambda z: ops.sample(z, uniforms=np.full(z.shape[:1], 0.5))),
             Column("argmax", ops.argmax, NONE),
             Column("top_k", lambda z: ops.top_k(z, 2 if z.shape[-1] > 1 else 1), NONE),
         ),
