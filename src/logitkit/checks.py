@@ -30,6 +30,7 @@ __all__ = [
     "check_count",
     "check_finite",
     "check_fraction",
+    "check_integer",
     "check_temperature",
     "input_error",
     "option_error",
@@ -143,6 +144,14 @@ def check_count(value: Any, low: int, high: int, name: str, function: str) -> in
     return number
 
 
+def check_integer(value: Any, name: str, function: str) -> int:
+    """Return any integer."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise option_error(name, function, "an integer", value) from None
+
+
 def check_axis(value: Any, ndim: int, function: str) -> int:
     """Return an axis in [0, ndim)."""
     if type(value) is int and -ndim <= value < ndim:
@@ -174,11 +183,17 @@ def as_labels(values: Any, shape: tuple[int, ...], C: int, function: str, *, low
         raise input_error("labels", function, f"of the shape {list(shape)}, one for each row of logits", found)
     if array.dtype.kind not in "iu" and array.size:
         raise input_error("labels", function, "integers", array.dtype.name)
-    if array.size and (array.min() < lowest or array.max() >= C):
+    checked = np.ascontiguousarray(array, dtype=np.intp).reshape(array.shape)
+    # Taken as a number without sign, a negative label is above all: one pass where lowest is 0, as it nearly always is.
+    if checked.size and (checked.view(np.uintp).max() >= C if lowest == 0 else not _in_range(checked, lowest, C)):
         flat = array.reshape(-1)
         row = int(np.argmax((flat < lowest) | (flat >= C)))
         raise input_error("labels", function, f"in [{lowest}, {C})", f"{flat[row]} in row {row}")
-    return read_only(np.ascontiguousarray(array, dtype=np.intp).reshape(array.shape))
+    return read_only(checked)
+
+
+def _in_range(labels: NDArray[np.intp], low: int, stop: int) -> bool:
+    return bool(labels.min() >= low and labels.max() < stop)
 
 
 def as_weights(values: Any, shape: tuple[int, ...], name: str, function: str) -> NDArray[np.float64]:

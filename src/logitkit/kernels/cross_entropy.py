@@ -1,6 +1,7 @@
 """Cross-entropy of rows of logits: the loss and its gradient from one pass over the exponentials.
 
-    loss = Σ_c q_c · (logsumexp(logits) - logits_c),   ∂loss / ∂logits_c = probs_c · Σ q - q_c
+    loss = Σ_c q_c · (lse - logits_c) + z_loss · lse²,        lse = logsumexp(logits)
+    ∂loss / ∂logits_c = probs_c · (Σ q + 2 · z_loss · lse) - q_c
 
 `q` are the targets of the row: one class, smoothed or not, or any weights that are not negative. 0 · ∞ counts as 0: a
 class that no target asks for costs nothing. Where the maximum is infinite, a tie lies at distance 0 and all else at -∞.
@@ -10,9 +11,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from logitkit.kernels import jit
-from logitkit.kernels.exp import largest
-from logitkit.kernels.exp_rows import FEW, LANES, Scratch, exp_row, exp_tile, log_sum_of_exps, log_sum_row
+from logitkit.kernels.exp import largest_at
+from logitkit.kernels.exp_rows import exp_row, log_sum_of_exps, log_sum_row
+from logitkit.kernels.exp_tiles import (
+    FACTOR,
+    FEW,
+    LANES,
+    LOG_SUM,
+    MAXIMUM,
+    OFFSET,
+    TOTAL,
+    Scratch,
+    exp_tile,
+    write_tile,
+)
+from logitkit.kernels.pointers import pointer
 
 __all__ = ["cross_entropy_block", "cross_entropy_row", "soft_cross_entropy_block"]
 
@@ -24,106 +40,215 @@ def _distance(logit: float, maximum: float) -> float:
 
 
 @jit
-def _pull(logits: Any, label: int, maximum: float, label_smoothing: float) -> float:
+def _pull(logits: Any, C: Any, label: int, maximum: float, label_smoothing: float) -> float:
     """Return Σ_c q_c · (logits_c - maximum) for a smoothed label: what is taken from log(total) to give the loss."""
     pull = (1.0 - label_smoothing) * _distance(logits[label], maximum)
     if label_smoothing > 0.0:
         away = 0.0
-        for i in range(logits.shape[0]):
+        for i in range(C):
             away += _distance(logits[i], maximum)
-        pull = away / logits.shape[0] if label_smoothing == 1.0 else pull + label_smoothing / logits.shape[0] * away
+        pull = away / C if label_smoothing == 1.0 else pull + label_smoothing / C * away
     return pull
 
 
 @jit
-def cross_entropy_row(logits: Any, label: int, label_smoothing: float, grad_scale: float, grad_out: Any) -> float:
-    """Return the loss of one row, and write grad_scale · (probs - targets) into `grad_out`.
+def _z(z_loss: float, lse: float) -> tuple[float, float]:
+    """Return z_loss · lse² and what it adds to the slope of the probabilities, 2 · z_loss · lse."""
+    return (z_loss * lse * lse, 2.0 * z_loss * lse) if z_loss > 0.0 else (0.0, 0.0)
 
-    `logits` [C], C >= 1, is contiguous; `grad_out` [C] has the same type and memory of its own. The targets are
-    1 - label_smoothing at `label` plus label_smoothing / C everywhere. The loss is float64 and not scaled.
+
+@jit
+def _share(exponential: float, factor: float) -> float:
+    """Return the product, where 0 · ∞ counts as 0."""
+    return 0.0 if exponential == 0.0 and np.isinf(factor) else exponential * factor
+
+
+@jit
+def _grad_row(grad: Any, C: Any, factor: float, offset: float) -> None:
+    """Make a gradient, factor · exps - offset, of a row of exponentials."""
+    if np.isinf(factor):
+        for i in range(C):
+            grad[i] = _share(grad[i], factor) - offset
+    else:
+        for i in range(C):
+            grad[i] = grad[i] * factor - offset
+
+
+@jit
+def cross_entropy_row(
+    logits: Any, C: Any, label: int, label_smoothing: float, z_loss: float, grad_scale: float, grad_out: Any
+) -> float:
+    """Return the loss of one row, and write grad_scale · its gradient to `grad_out`; both are pointers.
+
+    The targets are 1 - label_smoothing at `label` plus label_smoothing / C everywhere. The loss is float64, not scaled.
     """
-    C = logits.shape[0]
-    maximum = largest(logits)
-    pull = _pull(logits, label, maximum, label_smoothing)
-    total = exp_row(logits, maximum, 1.0, grad_out)
+    maximum = largest_at(logits, C)
+    pull = _pull(logits, C, label, maximum, label_smoothing)
+    total = exp_row(logits, C, maximum, 1.0, grad_out)
+    log_sum = log_sum_of_exps(grad_out, 0, C, 1, total)
+    z, slope = _z(z_loss, maximum + log_sum)
     shared = label_smoothing / C
-    log_sum = log_sum_of_exps(grad_out, total)
-    inverse = 1.0 / total
-    factor = grad_scale * inverse
-    own = grad_scale * (grad_out[label] * inverse - shared - (1.0 - label_smoothing))
-    offset = grad_scale * shared
-    for i in range(C):
-        grad_out[i] = grad_out[i] * factor - offset
+    share = (1.0 + slope) / total
+    own = grad_scale * (_share(grad_out[label], share) - shared - (1.0 - label_smoothing))
+    _grad_row(grad_out, C, grad_scale * share, grad_scale * shared)
     grad_out[label] = own
-    return log_sum - pull
+    return log_sum - pull + z
 
 
 @jit
 def cross_entropy_block(
-    logits: Any, labels: Any, label_smoothing: float, grad_scales: Any, scratch: Scratch, losses_out: Any, grad_out: Any
-) -> None:
-    """Write each row's loss, and grad_scales times its gradient unless `grad_out` has no rows.
+    logits: Any, labels: Any, weights: Any, label_smoothing: float, z_loss: float, grad_scale: float, scratch: Scratch,
+    losses_out: Any, grad_out: Any,
+) -> float:  # fmt: skip
+    """Return the sum of the rows' weighted losses; write each, and grad_scale · its gradient, where there is room.
 
-    `grad_scales` holds a number a row, or one for all. `grad_out` has memory of its own.
+    `weights` holds a number a row, or one for all. A row of weight 0 counts for nothing, whatever its logits are.
+    `losses_out` [N] or [0]; `grad_out` [N, C] or [0, C], memory of its own.
     """
     N, C = logits.shape
-    per_row = 0 if grad_scales.shape[0] == 1 else 1
-    wants_grad = grad_out.shape[0] > 0
-    shared = label_smoothing / C
-    if C >= FEW:
-        for row in range(N):
+    per_row = 0 if weights.shape[0] == 1 else 1
+    wants_losses, wants_grad = losses_out.shape[0] > 0, grad_out.shape[0] > 0
+    total = 0.0
+    if C < FEW:
+        for start in range(0, N, LANES):
+            rows = logits[start : start + LANES]
+            losses = losses_out[start : start + LANES] if wants_losses else losses_out
+            grads = grad_out[start : start + LANES] if wants_grad else grad_out
+            of_rows = weights[start : start + LANES] if per_row else weights
+            total += _cross_entropy_tile(
+                rows,
+                labels[start : start + LANES],
+                of_rows,
+                label_smoothing,
+                z_loss,
+                grad_scale,
+                scratch,
+                losses,
+                grads,
+            )
+        return total
+    for row in range(N):
+        weight = weights[row * per_row]
+        loss = 0.0
+        if weight == 0.0:
             if wants_grad:
-                scale = grad_scales[row * per_row]
-                losses_out[row] = cross_entropy_row(logits[row], labels[row], label_smoothing, scale, grad_out[row])
-            else:
-                maximum = largest(logits[row])
-                pull = _pull(logits[row], labels[row], maximum, label_smoothing)
-                losses_out[row] = log_sum_row(logits[row], maximum, 1.0) - pull
-        return
-    tile, sums = scratch
-    for start in range(0, N, LANES):
-        rows = logits[start : start + LANES]
-        exp_tile(rows, 1.0, scratch)
-        for lane in range(rows.shape[0]):
-            if label_smoothing > 0.0:
-                pull = _pull(rows[lane], labels[start + lane], sums[0, lane], label_smoothing)
-            else:
-                pull = _distance(rows[lane, labels[start + lane]], sums[0, lane])
-            losses_out[start + lane] = sums[3, lane] - pull
-        grads = grad_out[start : start + LANES]
-        for lane in range(grads.shape[0]):
-            scale = grad_scales[(start + lane) * per_row]
-            inverse = 1.0 / sums[2, lane]
-            factor = scale * inverse
-            offset = scale * shared
-            label = labels[start + lane]
-            own = scale * (tile[label, lane] * inverse - shared - (1.0 - label_smoothing))
-            for c in range(C):
-                grads[lane, c] = tile[c, lane] * factor - offset
-            grads[lane, label] = own
+                grad_out[row] = 0.0
+        elif wants_grad:
+            scale = weight * grad_scale
+            at, grad = pointer(logits[row]), pointer(grad_out[row])
+            loss = weight * cross_entropy_row(at, C, labels[row], label_smoothing, z_loss, scale, grad)
+        else:
+            at = pointer(logits[row])
+            maximum = largest_at(at, C)
+            log_sum = log_sum_row(at, C, maximum, 1.0)
+            z = _z(z_loss, maximum + log_sum)[0]
+            loss = weight * (log_sum - _pull(at, C, labels[row], maximum, label_smoothing) + z)
+        total += loss
+        if wants_losses:
+            losses_out[row] = loss
+    return total
 
 
 @jit
-def soft_cross_entropy_block(logits: Any, targets: Any, grad_scales: Any, losses_out: Any, grad_out: Any) -> None:
-    """The same with targets [N, C] of the logits' type, which are not negative and need not sum to 1."""
+def _cross_entropy_tile(
+    logits: Any, labels: Any, weights: Any, label_smoothing: float, z_loss: float, grad_scale: float, scratch: Scratch,
+    losses_out: Any, grad_out: Any,
+) -> float:  # fmt: skip
+    """Do for at most LANES rows of few classes what `cross_entropy_block` does."""
+    rows, C = logits.shape
+    tile, sums = pointer(scratch[0]), pointer(scratch[1])
+    at, label, weight = pointer(logits), pointer(labels), pointer(weights)
+    per_row = 0 if weights.shape[0] == 1 else 1
+    exp_tile(at, rows, C, 1.0, tile, sums)
+    shared, infinite = label_smoothing / C, 0
+    # Loops over lanes that vectorise, around one that gathers: each lane's own exponential, and its pull.
+    for lane in range(rows):
+        z, slope = _z(z_loss, sums[MAXIMUM + lane] + sums[LOG_SUM + lane])
+        share = (1.0 + slope) / sums[TOTAL + lane]
+        sums[TOTAL + lane] = sums[LOG_SUM + lane] + z
+        sums[FACTOR + lane] = share
+        infinite += 1 if abs(share) == np.inf else 0
+    for lane in range(rows):
+        y, maximum = label[lane], sums[MAXIMUM + lane]
+        sums[LOG_SUM + lane] = tile[y * LANES + lane]
+        if label_smoothing > 0.0:
+            sums[MAXIMUM + lane] = _pull(pointer(logits[lane]), C, y, maximum, label_smoothing)
+        else:
+            sums[MAXIMUM + lane] = _distance(at[lane * C + y], maximum)
+    total = 0.0
+    for lane in range(rows):
+        w, share = weight[lane * per_row], sums[FACTOR + lane]
+        loss = w * (sums[TOTAL + lane] - sums[MAXIMUM + lane]) if w != 0.0 else 0.0
+        own = _share(sums[LOG_SUM + lane], share)
+        sums[TOTAL + lane] = loss
+        sums[MAXIMUM + lane] = w * grad_scale * (own - shared - (1.0 - label_smoothing))
+        sums[FACTOR + lane] = w * grad_scale * share
+        sums[OFFSET + lane] = w * grad_scale * shared
+        total += loss
+    if losses_out.shape[0] > 0:
+        for lane in range(rows):
+            losses_out[lane] = sums[TOTAL + lane]
+    if grad_out.shape[0] == 0:
+        return total
+    if infinite > 0:
+        for lane in range(rows):
+            for c in range(C):
+                share = _share(tile[c * LANES + lane], sums[FACTOR + lane])
+                tile[c * LANES + lane] = share - sums[OFFSET + lane]
+    else:
+        for c in range(C):
+            for lane in range(LANES):
+                tile[c * LANES + lane] = tile[c * LANES + lane] * sums[FACTOR + lane] - sums[OFFSET + lane]
+    grad = pointer(grad_out)
+    write_tile(tile, rows, C, grad)
+    for lane in range(rows):
+        grad[lane * C + label[lane]] = sums[MAXIMUM + lane]
+        if weight[lane * per_row] == 0.0:
+            grad_out[lane] = 0.0
+    return total
+
+
+@jit
+def soft_cross_entropy_block(
+    logits: Any, targets: Any, weights: Any, z_loss: float, grad_scale: float, losses_out: Any, grad_out: Any
+) -> float:
+    """Do the same with targets [N, C] of the logits' type, which are not negative and need not sum to 1."""
     N, C = logits.shape
-    per_row = 0 if grad_scales.shape[0] == 1 else 1
-    wants_grad = grad_out.shape[0] > 0
+    per_row = 0 if weights.shape[0] == 1 else 1
+    wants_losses, wants_grad = losses_out.shape[0] > 0, grad_out.shape[0] > 0
+    total_loss = 0.0
     for row in range(N):
-        maximum = largest(logits[row])
-        pull = 0.0
-        mass = 0.0
-        for i in range(C):
-            target = float(targets[row, i])
-            pull += target * _distance(logits[row, i], maximum) if target != 0.0 else 0.0
-            mass += target
-        if not wants_grad:
-            losses_out[row] = mass * log_sum_row(logits[row], maximum, 1.0) - pull
-            continue
-        grad = grad_out[row]
-        total = exp_row(logits[row], maximum, 1.0, grad)
-        losses_out[row] = mass * log_sum_of_exps(grad, total) - pull
-        scale = grad_scales[row * per_row]
-        factor = scale * mass / total
-        for i in range(C):
-            grad[i] = grad[i] * factor - scale * targets[row, i]
+        weight = weights[row * per_row]
+        loss = 0.0
+        if weight == 0.0:
+            if wants_grad:
+                grad_out[row] = 0.0
+        else:
+            at, q = pointer(logits[row]), pointer(targets[row])
+            maximum = largest_at(at, C)
+            pull = 0.0
+            mass = 0.0
+            for i in range(C):
+                target = float(q[i])
+                pull += target * _distance(at[i], maximum) if target != 0.0 else 0.0
+                mass += target
+            if wants_grad:
+                grad = pointer(grad_out[row])
+                total = exp_row(at, C, maximum, 1.0, grad)
+                log_sum = log_sum_of_exps(grad, 0, C, 1, total)
+                z, slope = _z(z_loss, maximum + log_sum)
+                scale = weight * grad_scale
+                factor = scale * (mass + slope) / total
+                for i in range(C):
+                    grad[i] = grad[i] * factor - scale * q[i]
+                if np.isinf(factor):
+                    for i in range(C):
+                        grad[i] = -scale * q[i] if np.isnan(grad[i]) else grad[i]
+            else:
+                log_sum = log_sum_row(at, C, maximum, 1.0)
+                z = _z(z_loss, maximum + log_sum)[0]
+            loss = weight * (mass * log_sum - pull + z)
+        total_loss += loss
+        if wants_losses:
+            losses_out[row] = loss
+    return total_loss

@@ -22,8 +22,18 @@ from numba import types
 from numba.extending import overload
 
 from logitkit.kernels import FASTMATH, jit
+from logitkit.kernels.pointers import pointer
 
-__all__ = ["exp_shifted", "largest", "largest_key", "log_total", "logit_of_key", "order_key"]
+__all__ = [
+    "exp_shifted",
+    "largest",
+    "largest_at",
+    "largest_key",
+    "largest_key_at",
+    "log_total",
+    "logit_of_key",
+    "order_key",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -169,16 +179,28 @@ def _logit_of_key(key: Any) -> Any:
 
 
 @jit
-def largest_key(row: Any) -> Any:
-    """Return the largest key of a row, which is not empty."""
+def largest_key_at(row: Any, C: Any) -> Any:
+    """Return the largest key of a row of C >= 1 logits at a pointer."""
     best = order_key(row[0])
-    for i in range(row.shape[0]):
+    for i in range(C):
         key = order_key(row[i])
         best = key if key > best else best
     return best
 
 
 @jit
+def largest_at(row: Any, C: Any) -> Any:
+    """Return the largest logit of a row at a pointer as float64, NaN if it has one."""
+    return logit_of_key(largest_key_at(row, C))
+
+
+@jit
+def largest_key(row: Any) -> Any:
+    """Return the largest key of a contiguous row, which is not empty."""
+    return largest_key_at(pointer(row), row.shape[0])
+
+
+@jit
 def largest(row: Any) -> Any:
-    """Return the largest logit of a row as float64, NaN if it has one."""
-    return logit_of_key(largest_key(row))
+    """Return the largest logit of a contiguous row as float64, NaN if it has one."""
+    return largest_at(pointer(row), row.shape[0])

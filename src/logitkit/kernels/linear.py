@@ -93,7 +93,8 @@ def train_rows(
             totals_out[3] = max(totals_out[3], abs(z[c]))
         totals_out[2] += square / C
         step = step_from + (step_to - step_from) * k / n
-        totals_out[0] += row_weights[row] * cross_entropy_row(logits, labels[row], label_smoothing, 1.0, logits)
+        loss = cross_entropy_row(z, C, labels[row], label_smoothing, 0.0, 1.0, z)
+        totals_out[0] += row_weights[row] * loss
         square = 0.0
         for c in range(C):
             square += z[c] * z[c]

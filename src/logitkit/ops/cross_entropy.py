@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from logitkit.arrays import compute_dtype, read_only
-from logitkit.checks import as_labels, as_logits, as_out, as_weights, check_choice, check_fraction, input_error
+from logitkit.arrays import compute_dtype, read_only, to_numpy
+from logitkit.checks import (
+    as_labels,
+    as_logits,
+    as_out,
+    as_weights,
+    check_at_least_zero,
+    check_choice,
+    check_fraction,
+    check_integer,
+    input_error,
+)
 from logitkit.errors import OptionError
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.cross_entropy import cross_entropy_block, soft_cross_entropy_block
-from logitkit.kernels.exp_rows import scratch_for
+from logitkit.kernels.exp_tiles import scratch_for
 from logitkit.kinds import returns_callers_kind
 from logitkit.ops._rows import Array, block_rows, is_plain, to_block
 
@@ -29,16 +40,20 @@ def cross_entropy(
     class_weights: Any = None,
     sample_weights: Any = None,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    z_loss: float = 0.0,
     reduction: str = "mean",
     grad: bool = False,
     grad_out: Array | None = None,
 ) -> Any:
     r"""Return the cross-entropy between targets and the softmax of logits, and its gradient on request.
 
-    .. math:: \ell = -\sum_c w_c \, q_c \log \mathrm{softmax}(z)_c, \qquad
-              \frac{\partial \ell}{\partial z_c} = p_c \sum_j w_j q_j - w_c q_c
+    .. math:: \ell = -\sum_c w_c \, q_c \log \mathrm{softmax}(z)_c + \zeta L^2, \qquad
+              \frac{\partial \ell}{\partial z_c} = p_c \Big(\sum_j w_j q_j + 2 \zeta L\Big) - w_c q_c, \qquad
+              L = \log \sum_j \exp z_j
 
-    q is 1 at the label, or the row of `targets`; label smoothing ε makes it (1 - ε) q + ε / C, as PyTorch defines it.
+    q is 1 at the label, or the row of `targets`; label smoothing ε makes it (1 - ε) q + ε / C, as PyTorch defines it. ζ
+    is `z_loss`, w are the class weights.
 
     Args:
         logits: `[N, C]`, or `[C]`, `[N, T, V]`: the classes are the last axis, one or more. Types as for `softmax`.
@@ -48,6 +63,9 @@ def cross_entropy(
         sample_weights: one weight a row, finite, at least 0. An integer weight is the same as repeating the row. A row
             of weight 0 counts for nothing, whatever its logits are.
         label_smoothing: ε in [0, 1].
+        ignore_index: a label that marks a row as absent: no loss, no gradient, no part in the mean. PyTorch ignores
+            -100 by default; here nothing is ignored unless asked.
+        z_loss: at least 0; adds z_loss · logsumexp(z)² to each row's loss, which keeps logits from drifting.
         reduction: "mean" divides the sum by the sum of weights (sample weight times the label's class weight; with
             `targets`, the sample weights alone), "sum" adds up, "none" keeps a loss for each row.
         grad: return the gradient too; `grad_out` implies it.
@@ -70,20 +88,26 @@ def cross_entropy(
         (2.317, [[0.66, 0.24, -0.9]])
 
     References:
-        Label smoothing: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
+        Label smoothing: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7. z-loss: Chowdhery et
+        al., "PaLM: Scaling language modeling with pathways", 2022, section 5.
     """
     array = as_logits(logits, _NAME)
     smoothing = check_fraction(label_smoothing, "label_smoothing", _NAME)
+    z_factor = check_at_least_zero(z_loss, "z_loss", _NAME)
     check_choice(reduction, ("mean", "sum", "none"), "reduction", _NAME)
     if (labels is None) == (targets is None):
         both = "neither" if labels is None else "both"
         raise OptionError(f"Exactly one of 'labels' and 'targets' of {_NAME} must be given; got {both}.")
     C, shape = array.shape[-1], array.shape[:-1]
     N = array.size // C
-    class_indices = None if labels is None else as_labels(labels, shape, C, _NAME).reshape(N)
+    class_indices, kept = (None, None) if labels is None else _as_kept_labels(labels, shape, C, ignore_index)
+    if class_indices is None and ignore_index is not None:
+        raise OptionError(f"The 'ignore_index' option of {_NAME} goes with 'labels'; 'targets' have weights instead.")
     soft_targets = None if targets is None else _as_targets(targets, array.shape).reshape(N, C)
     by_class = None if class_weights is None else as_weights(class_weights, (C,), "class_weights", _NAME)
     by_row = None if sample_weights is None else as_weights(sample_weights, shape, "sample_weights", _NAME).reshape(N)
+    if kept is not None:
+        by_row = kept.astype(np.float64) if by_row is None else by_row * kept
     wants_grad = grad or grad_out is not None
     dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
     out = as_out(grad_out if wants_grad else None, array.shape if wants_grad else (0, C), dtype, "grad_out", _NAME)
@@ -93,46 +117,54 @@ def cross_entropy(
     if by_class is not None and class_indices is not None:
         of_label = by_class[class_indices]
         row_weights = of_label if by_row is None else of_label * by_row
-    in_targets = soft_targets is not None or (by_class is not None and smoothing > 0.0)
+    in_targets = soft_targets is not None or (by_class is not None and (smoothing > 0.0 or z_factor > 0.0))
     factors = by_row if in_targets else row_weights
     total = float(N) if row_weights is None else float(np.sum(row_weights))
     divisor = total if reduction == "mean" and total > 0.0 else 1.0
-    grad_scales = read_only(np.array([1.0 / divisor]) if factors is None else factors / divisor)
-    losses = np.empty(N)
+    weights = read_only(np.ones(1) if factors is None else factors)
+    losses = np.empty(N if reduction == "none" else 0)
 
-    def work(start: int, stop: int) -> None:
+    def work(start: int, stop: int) -> float:
         source, target = rows[start:stop], rows_out[start:stop]
         plain = is_plain(source) and source.dtype == compute and not overlaps
         block = source if plain else to_block(source)
         block_out = target if not wants_grad or (plain and is_plain(target)) else np.empty_like(block)
-        scales = grad_scales if factors is None else grad_scales[start:stop]
+        w = weights if factors is None else weights[start:stop]
         y = None if class_indices is None else class_indices[start:stop]
+        block_losses = losses[start:stop]
         if in_targets:
             q = _weighted_targets(y if soft_targets is None else soft_targets[start:stop], by_class, smoothing, block)
-            soft_cross_entropy_block(read_only(block), q, scales, losses[start:stop], block_out)
+            loss = soft_cross_entropy_block(read_only(block), q, w, z_factor, 1.0 / divisor, block_losses, block_out)
         else:
             scratch = scratch_for(C, block.dtype)
-            cross_entropy_block(read_only(block), y, smoothing, scales, scratch, losses[start:stop], block_out)
-        if wants_grad:
-            if factors is not None and not factors[start:stop].all():
-                block_out[factors[start:stop] == 0.0] = 0.0
-            if block_out is not target:
-                with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                    target[:] = block_out
+            options = (smoothing, z_factor, 1.0 / divisor, scratch)
+            loss = cross_entropy_block(read_only(block), y, w, *options, block_losses, block_out)
+        if wants_grad and block_out is not target:
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                target[:] = block_out
+        return float(loss)
 
     compute, overlaps = compute_dtype(array.dtype), np.may_share_memory(array, out)
     rows = array.reshape(N, C)
     contiguous = out if not wants_grad or out.flags.c_contiguous else np.empty(array.shape, out.dtype)
     rows_out = contiguous.reshape(-1, C) if wants_grad else np.empty((0, C), compute)
-    run_blocks(work, split(N, block_rows(N, C)))
+    block_losses = run_blocks(work, split(N, block_rows(N, C)))
     if contiguous is not out:
         out[...] = contiguous
-
-    if factors is not None:
-        np.multiply(losses, factors, out=losses, where=factors != 0.0)
-        losses[factors == 0.0] = 0.0
-    loss: Any = losses.reshape(shape) if reduction == "none" else float(np.sum(losses)) / divisor
+    loss: Any = losses.reshape(shape) if reduction == "none" else float(np.sum(block_losses)) / divisor
     return (loss, out) if wants_grad else loss
+
+
+def _as_kept_labels(
+    labels: Any, shape: tuple[int, ...], C: int, ignore_index: int | None
+) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+    """Return class indices, and which rows count: those whose label is not `ignore_index`, which becomes class 0."""
+    kept = None
+    if ignore_index is not None:
+        array = to_numpy(labels, "labels", _NAME)
+        kept = array != check_integer(ignore_index, "ignore_index", _NAME)
+        labels = np.where(kept, array, 0)
+    return as_labels(labels, shape, C, _NAME).reshape(-1), None if kept is None else kept.reshape(-1)
 
 
 def _as_targets(targets: Any, shape: tuple[int, ...]) -> Array:
