@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logitkit.arrays import compute_dtype
-from logitkit.checks import as_logits, as_mask, as_out, check_axis, check_temperature
-from logitkit.kernels.exp_rows import scratch_for
+from logitkit.checks import as_logits, as_mask, as_out, as_temperature
+from logitkit.kernels.columns import log_softmax_columns, logsumexp_columns, softmax_columns
+from logitkit.kernels.row_scales import log_softmax_scaled, logsumexp_scaled, softmax_scaled
 from logitkit.kernels.softmax import log_softmax_block, logsumexp_block, softmax_block
 from logitkit.kinds import returns_callers_kind
-from logitkit.ops._rows import Array, Work, map_rows
+from logitkit.ops._layouts import Loops, run
+from logitkit.ops._rows import Array
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
+
+_SOFTMAX = Loops(softmax_block, softmax_scaled, softmax_columns)
+_LOG_SOFTMAX = Loops(log_softmax_block, log_softmax_scaled, log_softmax_columns, absent=-np.inf)
+_LOGSUMEXP = Loops(logsumexp_block, logsumexp_scaled, logsumexp_columns)
 
 
 @returns_callers_kind
 def softmax(
-    logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None, probs_out: Array | None = None
+    logits: Any, *, axis: int = -1, temperature: Any = 1.0, where: Any = None, probs_out: Array | None = None
 ) -> Array:
     r"""Turn logits into probabilities.
 
@@ -31,7 +36,8 @@ def softmax(
         logits: `[C]`, `[N, C]`, `[N, T, V]`, any shape with one class or more along `axis`. float16, bfloat16, float32
             or float64; integers and lists become float64. NumPy, PyTorch, JAX, memory maps.
         axis: the axis of the classes.
-        temperature: divides the logits; greater than 0. Above 1 it flattens, below 1 it sharpens.
+        temperature: divides the logits; greater than 0 and finite. Above 1 it flattens, below 1 it sharpens. A number,
+            or one for each row: an array that stretches to the logits' shape without `axis`.
         where: booleans that stretch to the logits' shape. A class that is False counts as absent: its probability is 0.
         probs_out: a buffer of the result's shape and type; may be `logits` itself.
 
@@ -42,7 +48,8 @@ def softmax(
         equally (one +inf has 1; all -inf is uniform). NaN in a row gives a row of NaN. A wholly masked row is all 0.
 
     Raises:
-        InputError: if `logits` has no class, no dimension or no numbers, or `where` or `probs_out` does not fit it.
+        InputError: if `logits` has no class, no dimension or no numbers, if `where`, `probs_out` or an array of
+            temperatures does not fit it, or if one of these temperatures is out of its range.
         OptionError: if `axis` or `temperature` is out of its range.
 
     Example:
@@ -56,16 +63,16 @@ def softmax(
         Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990.
     """
     array = as_logits(logits, "softmax", axis=axis)
-    scale = 1.0 / check_temperature(temperature, "softmax")
+    axis %= array.ndim
+    temperature = as_temperature(temperature, array.shape[:axis] + array.shape[axis + 1 :], "softmax")
     out = as_out(probs_out, array.shape, _result_dtype(array), "probs_out", "softmax")
-    work = _work(softmax_block, array, axis, scale)
-    map_rows(array, axis % array.ndim, out, work, where=_mask(where, array, "softmax"))
+    run(_SOFTMAX, array, axis, temperature, out, _mask(where, array, "softmax"))
     return out
 
 
 @returns_callers_kind
 def log_softmax(
-    logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None, log_probs_out: Array | None = None
+    logits: Any, *, axis: int = -1, temperature: Any = 1.0, where: Any = None, log_probs_out: Array | None = None
 ) -> Array:
     r"""Turn logits into log-probabilities, without the detour over probabilities that may round to 0.
 
@@ -74,7 +81,7 @@ def log_softmax(
     Args:
         logits: as for `softmax`.
         axis: the axis of the classes.
-        temperature: divides the logits; greater than 0.
+        temperature: as for `softmax`.
         where: as for `softmax`; the log-probability of an absent class is -inf.
         log_probs_out: a buffer of the result's shape and type; may be `logits` itself.
 
@@ -93,15 +100,15 @@ def log_softmax(
         [0.0, -1000.0]
     """
     array = as_logits(logits, "log_softmax", axis=axis)
-    scale = 1.0 / check_temperature(temperature, "log_softmax")
+    axis %= array.ndim
+    temperature = as_temperature(temperature, array.shape[:axis] + array.shape[axis + 1 :], "log_softmax")
     out = as_out(log_probs_out, array.shape, _result_dtype(array), "log_probs_out", "log_softmax")
-    work = _work(log_softmax_block, array, axis, scale)
-    map_rows(array, axis % array.ndim, out, work, where=_mask(where, array, "log_softmax"), masked=-np.inf)
+    run(_LOG_SOFTMAX, array, axis, temperature, out, _mask(where, array, "log_softmax"))
     return out
 
 
 @returns_callers_kind
-def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: Any = None) -> Any:
+def logsumexp(logits: Any, *, axis: int = -1, temperature: Any = 1.0, where: Any = None) -> Any:
     r"""Return the logarithm of the sum of the exponentials: what softmax divides by, on the scale of logits.
 
     .. math:: \log \sum_j \exp(z_j / T)
@@ -109,7 +116,7 @@ def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: A
     Args:
         logits: as for `softmax`.
         axis: the axis of the classes, which the result does not have.
-        temperature: divides the logits; greater than 0.
+        temperature: as for `softmax`.
         where: as for `softmax`; an absent class adds nothing.
 
     Returns:
@@ -126,21 +133,12 @@ def logsumexp(logits: Any, *, axis: int = -1, temperature: float = 1.0, where: A
         1000.693
     """
     array = as_logits(logits, "logsumexp", axis=axis)
-    scale = 1.0 / check_temperature(temperature, "logsumexp")
-    axis = check_axis(axis, array.ndim, "logsumexp")
-    out = np.empty(array.shape[:axis] + array.shape[axis + 1 :], _result_dtype(array))
-    map_rows(array, axis, out, _work(logsumexp_block, array, axis, scale), where=_mask(where, array, "logsumexp"))
+    axis %= array.ndim
+    shape = array.shape[:axis] + array.shape[axis + 1 :]
+    temperature = as_temperature(temperature, shape, "logsumexp")
+    out = np.empty(shape, _result_dtype(array))
+    run(_LOGSUMEXP, array, axis, temperature, out, _mask(where, array, "logsumexp"))
     return out[()]
-
-
-def _work(kernel: Any, array: Array, axis: int, scale: float) -> Work:
-    """Bind a block kernel to its options; every call has a scratch of its own, since calls run at the same time."""
-    C, dtype = array.shape[axis], compute_dtype(array.dtype)
-
-    def work(block: Array, block_out: Array) -> None:
-        kernel(block, scale, scratch_for(C, dtype), block_out)
-
-    return work
 
 
 def _result_dtype(array: Array) -> np.dtype[Any]:
