@@ -1,0 +1,113 @@
+"""Triplets of an anchor, a positive and a negative, mined from one row of distances to all of a batch.
+
+    loss = max(0, margin + distance to the positive - distance to the negative)
+
+The negatives of a row are sorted once. Then each positive finds its negative, or all that are too near, by bisection,
+so that all triplets of a row cost N log N, not N².
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from logitkit.kernels import jit
+
+__all__ = ["ALL", "HARD", "SEMI_HARD", "mine_triplets"]
+
+HARD, SEMI_HARD, ALL = 0, 1, 2
+
+
+@jit
+def _hard(distances: Any, same: Any, others: Any, margin: float, grads: Any) -> Any:
+    """Return the loss and number of the one triplet of the farthest positive and the nearest negative."""
+    far, near = same[0], others[0]
+    for j in same:
+        far = j if distances[j] > distances[far] else far
+    for j in others:
+        near = j if distances[j] < distances[near] else near
+    loss = margin + distances[far] - distances[near]
+    if loss > 0.0:
+        grads[far] += 1.0
+        grads[near] -= 1.0
+    return max(loss, 0.0), 1.0
+
+
+@jit
+def _semi_hard(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
+    """Return the sum and number of each positive's triplet with the next farther negative, or else the farthest."""
+    total = 0.0
+    for j in same:
+        k = min(np.searchsorted(near, distances[j], side="right"), near.shape[0] - 1)
+        loss = margin + distances[j] - near[k]
+        if loss > 0.0:
+            total += loss
+            grads[j] += 1.0
+            grads[others[k]] -= 1.0
+    return total, float(same.shape[0])
+
+
+@jit
+def _all(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
+    """Return the sum and number of all triplets whose loss is above 0."""
+    sums = np.cumsum(near)
+    ends = np.zeros(near.shape[0])
+    total, active = 0.0, 0.0
+    for j in same:
+        limit = distances[j] + margin
+        k = np.searchsorted(near, limit, side="left")
+        if k > 0:
+            total += k * limit - sums[k - 1]
+            active += k
+            grads[j] += k
+            ends[k - 1] += 1.0
+    later = 0.0
+    for k in range(near.shape[0] - 1, -1, -1):
+        later += ends[k]
+        grads[others[k]] -= later
+    return total, active
+
+
+@jit
+def mine_triplets(
+    rows: Any, first: int, labels: Any, mining: int, margin: float, inverse: bool, losses_out: Any, counts_out: Any
+) -> None:
+    """Turn distances [n, N] of the anchors from `first` on into minus the gradient of the summed loss, in place.
+
+    With `inverse` the gradient is divided by the distance, 0 where that is 0. A row that has no positive or no negative
+    has no triplet. A distance that is not finite makes its row NaN.
+    """
+    n, N = rows.shape
+    grads, distances = np.empty(N), np.empty(N)
+    for i in range(n):
+        row, anchor = rows[i], first + i
+        finite = True
+        for j in range(N):
+            distances[j] = row[j]
+            finite = finite and (np.isfinite(distances[j]) or j == anchor)
+            grads[j] = 0.0
+        distances[anchor] = 0.0
+        losses_out[i] = counts_out[i] = 0.0
+        alike = labels == labels[anchor]
+        alike[anchor] = False
+        same = np.flatnonzero(alike)
+        alike[anchor] = True
+        others = np.flatnonzero(~alike)
+        if same.shape[0] > 0 and others.shape[0] > 0:
+            if not finite:
+                losses_out[i], counts_out[i] = np.nan, 1.0
+                grads[:] = np.nan
+            elif mining == HARD:
+                losses_out[i], counts_out[i] = _hard(distances, same, others, margin, grads)
+            else:
+                others = others[np.argsort(distances[others])]
+                near = distances[others]
+                if mining == SEMI_HARD:
+                    losses_out[i], counts_out[i] = _semi_hard(distances, same, others, near, margin, grads)
+                else:
+                    losses_out[i], counts_out[i] = _all(distances, same, others, near, margin, grads)
+        for j in range(N):
+            if inverse:
+                grads[j] = grads[j] / distances[j] if distances[j] > 0.0 else 0.0 * grads[j]
+            row[j] = -grads[j]
