@@ -9,21 +9,29 @@ from logitkit.ops.binary_cross_entropy import binary_cross_entropy
 from logitkit.ops.cross_entropy import cross_entropy
 from logitkit.ops.divergence import distillation_loss, kl_divergence
 from logitkit.ops.focal import binary_focal_loss, focal_loss
+from logitkit.ops.info_nce import InfoNCEGrads, info_nce
 from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
 from logitkit.ops.sampling import SamplingOptions, process_logits, sample
 from logitkit.ops.select import argmax, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
+from logitkit.ops.sigmoid_pairwise import SigmoidPairwiseGrads, sigmoid_pairwise_loss
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
+from logitkit.ops.supervised_contrastive import SupervisedContrastiveGrads, supervised_contrastive_loss
+from logitkit.ops.triplet import triplet_loss
 
 __all__ = [
+    "InfoNCEGrads",
     "LinearGrads",
     "SamplingOptions",
+    "SigmoidPairwiseGrads",
+    "SupervisedContrastiveGrads",
     "argmax",
     "binary_cross_entropy",
     "binary_focal_loss",
     "cross_entropy",
     "distillation_loss",
     "focal_loss",
+    "info_nce",
     "kl_divergence",
     "linear_cross_entropy",
     "log_sigmoid",
@@ -34,8 +42,11 @@ __all__ = [
     "process_logits",
     "sample",
     "sigmoid",
+    "sigmoid_pairwise_loss",
     "softmax",
     "softmax_backward",
     "softplus",
+    "supervised_contrastive_loss",
     "top_k",
+    "triplet_loss",
 ]
