@@ -120,7 +120,7 @@ def same_label_sums(
 def same_label_gradients(
     logits: Any, first: int, row_labels: Any, column_labels: Any, logs: Any, scales: Any, shares: Any
 ) -> None:
-    """Turn logits into scales · exp(logit - logs), less `shares` where labels agree, in place; 0 for a column itself."""
+    """Turn logits into scales · exp(logit - logs), less `shares` where labels agree, in place; 0 for itself."""
     R, n = logits.shape
     for r in range(R):
         row = logits[r]
