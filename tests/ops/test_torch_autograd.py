@@ -37,6 +37,47 @@ def agree(mine, theirs, inputs, *, rtol=1e-9, atol=1e-11):
         assert not again.requires_grad and torch.equal(again, value)
 
 
+# Softmax
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 3), (2, 3, 4)], ids=str)
+def test_softmax(shape):
+    logits = 3 * torch.randn(shape, dtype=torch.float64)
+    for dim in range(-len(shape), len(shape)):
+        agree(lambda z, d=dim: ours.softmax(z, d), lambda z, d=dim: torch.softmax(z, d), [logits])
+        agree(lambda z, d=dim: ours.log_softmax(z, d), lambda z, d=dim: torch.log_softmax(z, d), [logits])
+        for keep in (False, True):
+            agree(
+                lambda z, d=dim, k=keep: ours.logsumexp(z, d, k),
+                lambda z, d=dim, k=keep: torch.logsumexp(z, d, k),
+                [logits],
+            )
+    agree(lambda z: ours.softmax(z, -1, temperature=0.5), lambda z: torch.softmax(z / 0.5, -1), [logits])
+    agree(lambda z: ours.logsumexp(z, -1, temperature=0.5), lambda z: torch.logsumexp(z / 0.5, -1), [logits])
+
+
+def test_types_of_softmax():
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        eps = torch.finfo(dtype).eps
+        logits = torch.randn(7, 5).to(dtype)
+        for name in ("softmax", "log_softmax"):
+            mine, theirs = getattr(ours, name), getattr(torch, name)
+            agree(lambda z, f=mine: f(z, -1), lambda z, f=theirs: f(z, -1), [logits], rtol=8 * eps, atol=8 * eps)
+            agree(
+                lambda z, f=mine: f(z, -1, torch.float64),
+                lambda z, f=theirs: f(z, -1, torch.float64),
+                [logits],
+                rtol=8 * eps,
+            )
+    assert ours.softmax(torch.tensor([1, 2]), 0, torch.float32).dtype == torch.float32
+    with pytest.raises(
+        InputError, match=r"'input' of softmax must be a tensor of floating-point numbers; got torch.int64"
+    ):
+        ours.softmax(torch.tensor([1, 2]), 0)
+    with pytest.raises(InputError, match="'temperature' of softmax must be free of gradients"):
+        ours.softmax(torch.ones(2), 0, temperature=torch.tensor(1.0, requires_grad=True))
+
+
 # Cross-entropy
 
 
@@ -257,6 +298,9 @@ def test_losses_without_a_name_in_pytorch(reduction):
 
 
 CALLS = {
+    "softmax": lambda z: ours.softmax(z, 0) ** 2,
+    "log_softmax": lambda z: ours.log_softmax(z, 1, temperature=2.0),
+    "logsumexp": lambda z: ours.logsumexp(z, 1),
     "cross_entropy": lambda z: ours.cross_entropy(z, torch.tensor([0, 2, 1]), label_smoothing=0.1),
     "cross_entropy none": lambda z: ours.cross_entropy(z, torch.tensor([0, 2, 1]), reduction="none"),
     "cross_entropy axis 1": lambda z: ours.cross_entropy(z[None], torch.tensor([[0, 2, 1, 1]]), reduction="sum"),

@@ -14,6 +14,7 @@ from logitkit.torch.binary_cross_entropy import binary_cross_entropy_with_logits
 from logitkit.torch.cross_entropy import cross_entropy
 from logitkit.torch.linear_cross_entropy import linear_cross_entropy
 from logitkit.torch.losses import binary_focal_loss, distillation_loss, focal_loss, kl_divergence
+from logitkit.torch.softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
     "binary_cross_entropy_with_logits",
@@ -23,4 +24,7 @@ __all__ = [
     "focal_loss",
     "kl_divergence",
     "linear_cross_entropy",
+    "log_softmax",
+    "logsumexp",
+    "softmax",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor, float16
-from torch.autograd.function import Function, once_differentiable
+from torch import Tensor
 
 from logitkit import ops
-from logitkit.checks import check_choice, option_error
-from logitkit.torch.autograd import check_tensor, constant, with_gradients
+from logitkit.checks import option_error
+from logitkit.torch.autograd import check_tensor, constant
+from logitkit.torch.several import loss_of_several
 
 __all__ = ["linear_cross_entropy"]
 
@@ -63,61 +61,26 @@ def linear_cross_entropy(
         tensor([[-0.2100,  0.1100],
                 [ 0.1100, -0.2100]])
     """
-    check_choice(reduction, ("mean", "sum", "none"), "reduction", _NAME)
-    layers = [check_tensor(input, "input", _NAME), check_tensor(linear_weight, "linear_weight", _NAME)]
-    if linear_bias is not None:
-        layers.append(check_tensor(linear_bias, "linear_bias", _NAME))
     ignored = -100 if ignore_index is None else ignore_index
-    given: dict[str, Any] = {"label_smoothing": label_smoothing, "z_loss": z_loss, "soft_cap": soft_cap}
-    given.update(labels=target, ignore_index=ignored)
+    sample_weights = None
     if weight is not None:
         if label_smoothing:
             raise option_error("label_smoothing", _NAME, "0 where 'weight' is given", label_smoothing)
         kept = target != ignored
-        given["sample_weights"] = constant(weight, "weight", _NAME)[target.where(kept, 0)].where(kept, 0.0)
-
-    def compute(wants: tuple[bool, ...]) -> tuple[Tensor, list[Tensor]]:
-        loss, grads = _loss_and_grads(layers, given, reduction, wants)
-        return loss.to(input.dtype), grads
-
-    if reduction == "none":
-        return _PerToken.apply(given, *layers)
-    return with_gradients(compute, *layers)
-
-
-def _loss_and_grads(
-    layers: list[Tensor], given: dict[str, Any], reduction: str, wants: tuple[bool, ...]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the loss and the gradients that are wanted."""
-    hidden, table, *rest = [tensor.float() if tensor.dtype == float16 and any(wants) else tensor for tensor in layers]
-    options = {**given, "bias": rest[0] if rest else None, "reduction": reduction}
-    if not any(wants):
-        return ops.linear_cross_entropy(hidden, table, **options), []
-    loss, grads = ops.linear_cross_entropy(hidden, table, **options, grad=True)
-    return loss, [grad for grad, want in zip(grads, wants, strict=False) if want]
-
-
-class _PerToken(Function):
-    """A loss for each token. How much each adds to the gradient of the weights is known in backward only."""
-
-    @staticmethod
-    def forward(ctx: Any, given: dict[str, Any], *layers: Tensor) -> Tensor:
-        ctx.given = given
-        ctx.save_for_backward(*layers)
-        return _loss_and_grads(list(layers), given, "none", ())[0].to(layers[0].dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        layers, wants = list(ctx.saved_tensors), ctx.needs_input_grad[1:]
-        weights = ctx.given.get("sample_weights", 1.0)
-        totals: list[Tensor] | None = None
-        for sign in (1.0, -1.0):  # weights are not negative; upstream gradients may be
-            part = (sign * upstream.double()).clamp(min=0.0)
-            if totals is None or part.any():
-                given = {**ctx.given, "sample_weights": part * weights}
-                grads = _loss_and_grads(layers, given, "sum", wants)[1]
-                totals = grads if totals is None else [a - b for a, b in zip(totals, grads, strict=True)]
-        known = iter(totals or [])
-        pairs = zip(layers, wants, strict=True)
-        return None, *(next(known).to(tensor.dtype) if want else None for tensor, want in pairs)
+        sample_weights = constant(weight, "weight", _NAME)[target.where(kept, 0)].where(kept, 0.0)
+    return loss_of_several(
+        ops.linear_cross_entropy,
+        _NAME,
+        {
+            "hidden": check_tensor(input, "input", _NAME),
+            "weights": check_tensor(linear_weight, "linear_weight", _NAME),
+            "bias": None if linear_bias is None else check_tensor(linear_bias, "linear_bias", _NAME),
+        },
+        labels=target,
+        sample_weights=sample_weights,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        ignore_index=ignored,
+        soft_cap=soft_cap,
+        reduction=reduction,
+    )
