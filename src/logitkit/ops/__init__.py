@@ -12,12 +12,13 @@ from logitkit.ops.focal import binary_focal_loss, focal_loss
 from logitkit.ops.info_nce import InfoNCEGrads, info_nce
 from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
 from logitkit.ops.sampling import SamplingOptions, process_logits, sample
-from logitkit.ops.select import argmax, top_k
+from logitkit.ops.select import argmax, rank_of_label, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.sigmoid_pairwise import SigmoidPairwiseGrads, sigmoid_pairwise_loss
 from logitkit.ops.softmax import log_softmax, logsumexp, softmax
 from logitkit.ops.supervised_contrastive import SupervisedContrastiveGrads, supervised_contrastive_loss
 from logitkit.ops.triplet import triplet_loss
+from logitkit.ops.uncertainty import energy, entropy, margin
 
 __all__ = [
     "InfoNCEGrads",
@@ -30,6 +31,8 @@ __all__ = [
     "binary_focal_loss",
     "cross_entropy",
     "distillation_loss",
+    "energy",
+    "entropy",
     "focal_loss",
     "info_nce",
     "kl_divergence",
@@ -39,7 +42,9 @@ __all__ = [
     "log_softmax_backward",
     "logsumexp",
     "logsumexp_backward",
+    "margin",
     "process_logits",
+    "rank_of_label",
     "sample",
     "sigmoid",
     "sigmoid_pairwise_loss",

@@ -1,4 +1,4 @@
-"""Which class is largest: arg max and top-k on logits. No softmax is needed, since the order is the same."""
+"""Which class is largest: arg max, top-k and ranks on logits. No softmax is needed, since the order is the same."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from logitkit.arrays import compute_dtype, read_only
-from logitkit.checks import as_logits, check_axis, check_count
+from logitkit.checks import as_labels, as_logits, check_axis, check_count
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.candidates import candidates_for
-from logitkit.kernels.select import argmax_block, top_k_block
+from logitkit.kernels.select import argmax_block, rank_block, top_k_block
 from logitkit.kinds import returns_callers_kind
-from logitkit.ops._rows import Array, block_rows, is_plain, map_rows
+from logitkit.ops._rows import Array, block_rows, is_plain, map_rows, to_block
 
-__all__ = ["argmax", "top_k"]
+__all__ = ["argmax", "rank_of_label", "top_k"]
 
 
 @returns_callers_kind
@@ -91,3 +91,44 @@ def top_k(logits: Any, k: int, axis: int = -1) -> tuple[Array, Array]:
 
     run_blocks(work, split(rows.shape[0], block_rows(rows.shape[0], C)))
     return values, indices
+
+
+@returns_callers_kind
+def rank_of_label(logits: Any, labels: Any, *, axis: int = -1) -> Any:
+    """Return at which place the label stands among the classes, the likeliest at 0.
+
+    The label is among the k likeliest where its rank is below k: `(rank_of_label(logits, labels) < k).mean()` is the
+    top-k accuracy, and `(1 / (1 + rank_of_label(logits, labels))).mean()` the mean reciprocal rank.
+
+    Args:
+        logits: as for `argmax`.
+        labels: class indices in [0, C), of the logits' shape without `axis`.
+        axis: the axis of the classes.
+
+    Returns:
+        intp ranks in [0, C) of the labels' shape: the places in `top_k(logits, C)`. Of equal logits the lower index
+        ranks first, so a row of equal logits ranks its labels by index; NaN counts as the largest number.
+
+    Raises:
+        InputError: as `argmax`, or if a label is out of range.
+        OptionError: as `argmax`.
+
+    Example:
+        >>> from logitkit import ops
+        >>> ops.rank_of_label([[2.0, 1.0, 0.1], [2.0, 1.0, 0.1]], [0, 2]).tolist()
+        [0, 2]
+    """
+    array = as_logits(logits, "rank_of_label", axis=axis)
+    axis = check_axis(axis, array.ndim, "rank_of_label")
+    shape, C = array.shape[:axis] + array.shape[axis + 1 :], array.shape[axis]
+    class_indices = as_labels(labels, shape, C, "rank_of_label").reshape(-1)
+    rows = np.moveaxis(array, axis, -1).reshape(-1, C)
+    plain = is_plain(rows) and rows.dtype == compute_dtype(rows.dtype)
+    ranks = np.empty(rows.shape[0], np.intp)
+
+    def work(start: int, stop: int) -> None:
+        block = read_only(rows[start:stop] if plain else to_block(rows[start:stop]))
+        rank_block(block, class_indices[start:stop], ranks[start:stop])
+
+    run_blocks(work, split(rows.shape[0], block_rows(rows.shape[0], C)))
+    return ranks.reshape(shape)[()]
