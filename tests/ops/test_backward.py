@@ -99,6 +99,11 @@ def test_a_temperature_for_each_row(rng):
         results = np.stack([forward(row, temperature=t) for row, t in zip(z, T, strict=True)])
         rows = [backward(a, b, temperature=t) for a, b, t in zip(g, results, T, strict=True)]
         np.testing.assert_allclose(backward(g, results, temperature=T), rows, rtol=1e-6)
+        cubes = [np.asfortranarray(array.reshape(4, 5, 7)) for array in (g, results)]
+        grad = backward(*cubes, temperature=T.reshape(4, 5))
+        np.testing.assert_allclose(grad.reshape(20, 7), rows, rtol=1e-6)
+    rows = [ops.logsumexp_backward(a[0], b, temperature=t) for a, b, t in zip(g, z, T, strict=True)]
+    np.testing.assert_allclose(ops.logsumexp_backward(g[:, 0], z, temperature=T), rows, rtol=1e-6)
 
 
 # Layouts and edges
@@ -124,15 +129,22 @@ def test_other_types_and_layouts(rng, frozen):
             inside = [g.copy(), results.copy()]
             assert backward(*inside, grad_out=inside[argument]) is inside[argument]
             assert np.array_equal(inside[argument], expected)
-        memory = np.empty((61, 40), np.float32)
-        memory[:-1] = g
-        assert np.array_equal(backward(memory[:-1], results, grad_out=memory[1:]), expected)
     expected = ops.logsumexp_backward(g[:, 0], z)
     for layout in (np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]):
         assert np.array_equal(ops.logsumexp_backward(g[:, 0], layout(z)), expected)
     inside = z.copy()
     assert ops.logsumexp_backward(g[:, 0], inside, grad_out=inside) is inside
     assert np.array_equal(inside, expected)
+
+
+def test_a_buffer_may_lie_across_the_inputs(rng):
+    z, g = problem(rng, (3000, 40), np.float32)
+    memory = np.concatenate([g, g[:1]])
+    for forward, backward in PAIRS:
+        results = forward(z)
+        expected = backward(g, results)
+        memory[:-1] = g
+        assert np.array_equal(backward(memory[:-1], results, grad_out=memory[1:]), expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -43,8 +43,7 @@ def log_softmax_backward_block(grads: Any, log_probs: Any, scales: Any, grad_out
     per_row = 0 if scales.shape[0] == 1 else 1
     g, log_p, out = pointer(grads), pointer(log_probs), pointer(grad_out)
     for i in range(N * C):
-        p = exp_shifted(log_p[i], 0.0, 1.0)
-        out[i] = 0.0 if log_p[i] == -np.inf else p
+        out[i] = exp_shifted(log_p[i], 0.0, 1.0)
     for row in range(N):
         at = row * C
         total = 0.0
