@@ -16,7 +16,7 @@ INF, NAN = np.inf, np.nan
 DTYPES = (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)
 Say = Callable[[str, str], str]  # picks the English or the Chinese words
 
-PIECES = ("float64, in pieces of 4,096", "float64，每 4,096 个一段")
+PIECES = ("float64, in pieces", "float64，分段")
 ROWS = ("float64", "float64")
 FLOATS = ("float64; products by BLAS", "float64；矩阵乘积由 BLAS 计算")
 NONE = ("–", "–")
@@ -108,7 +108,7 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
         "Losses of one label a row, which is the first class: value; gradient (of the linear layer: of its bias)",
         "每行一个标签的损失（标签是第一类）：值；梯度（线性层：对偏置的梯度）",
         (
-            _loss(ops.cross_entropy, _first),
+            _loss(ops.cross_entropy, _first, ignores=True),
             _loss(ops.focal_loss, _first),
             Column("linear_cross_entropy", _linear, FLOATS, lambda z: _linear(z, ignore_index=0)),
         ),
