@@ -153,6 +153,13 @@ def test_other_types_and_layouts(rng):
     assert np.array_equal(inside, grad)
 
 
+def test_a_buffer_may_lie_across_the_logits(rng):
+    z, y = problem(rng, (3000, 40), np.float32)
+    expected = ops.binary_cross_entropy(z, y, grad=True)[1]
+    memory = np.concatenate([z, z[:1]])
+    assert np.array_equal(ops.binary_cross_entropy(memory[:-1], y, grad_out=memory[1:])[1], expected)
+
+
 # Edges
 
 

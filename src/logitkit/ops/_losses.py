@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from logitkit import memory
 from logitkit.arrays import compute_dtype, read_only
 from logitkit.checks import as_out, as_weights, check_choice
 from logitkit.kernels import run_blocks, split
-from logitkit.ops._rows import Array, block_rows, is_plain, to_block
+from logitkit.ops._rows import Array, block_rows, from_block, is_plain, own_memory, to_block
 
 __all__ = ["REDUCTIONS", "map_loss_blocks", "row_losses"]
 
@@ -27,13 +28,14 @@ def map_loss_blocks(logits: Array, grad: Array | None, C: int, work: Callable[[i
     """Call `work(start, stop, block, block_grad)` for blocks of all rows of C logits; return what the calls return.
 
     `block` [n, C] is contiguous, read-only and in the type that kernels compute with; `block_grad` is of the same shape
-    and type and no memory of it, or has no rows where `grad` is None. `grad` may be `logits`.
+    and type and no memory of it, or has no rows where `grad` is None. `grad` may be `logits`, or lie across them.
     """
-    compute = compute_dtype(logits.dtype)
+    compute, overlaps = compute_dtype(logits.dtype), False
+    contiguous = grad if grad is None or grad.flags.c_contiguous else memory.empty(grad.shape, grad.dtype)
+    if contiguous is not None:
+        logits, overlaps = own_memory(logits, contiguous)
     rows, nothing = logits.reshape(-1, C), np.empty((0, C), compute)
-    contiguous = grad if grad is None or grad.flags.c_contiguous else np.empty(grad.shape, grad.dtype)
     rows_out = None if contiguous is None else contiguous.reshape(-1, C)
-    overlaps = rows_out is not None and np.may_share_memory(rows, rows_out)
 
     def copy_and_work(start: int, stop: int) -> R:
         source = rows[start:stop]
@@ -42,11 +44,10 @@ def map_loss_blocks(logits: Array, grad: Array | None, C: int, work: Callable[[i
         if rows_out is None:
             return work(start, stop, block, nothing)
         target = rows_out[start:stop]
-        block_grad = target if plain and is_plain(target) else np.empty(block.shape, compute)
+        block_grad = target if plain and is_plain(target) else memory.empty(block.shape, compute)
         result = work(start, stop, block, block_grad)
         if block_grad is not target:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                target[:] = block_grad
+            from_block(block_grad, target)
         return result
 
     results = run_blocks(copy_and_work, split(rows.shape[0], block_rows(rows.shape[0], C)))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from logitkit import memory
 from logitkit.arrays import compute_dtype, read_only
 from logitkit.kernels import run_blocks, split
-from logitkit.ops._rows import Array, block_rows, is_plain, to_block
+from logitkit.ops._rows import Array, block_rows, from_block, is_plain, own_memory, to_block
 
 __all__ = ["map_together"]
 
@@ -28,9 +28,9 @@ def map_together(
         work: what is done with a block.
     """
     compute, C = compute_dtype(out.dtype), out.shape[axis]
-    overlaps = any(np.may_share_memory(array, out) for array in inputs)
-    arrays = [np.moveaxis(_apart(array, out), axis, -1) for array in inputs]
-    arrays.append(np.moveaxis(out, axis, -1))
+    owned = [own_memory(array, out) for array in inputs]
+    overlaps = any(is_out for _, is_out in owned)
+    arrays = [np.moveaxis(array, axis, -1) for array in (*(array for array, _ in owned), out)]
     rows = list(per_row)
     if all(is_plain(array) for array in arrays):
         arrays, rows = [array.reshape(-1, C) for array in arrays], [array.reshape(-1) for array in rows]
@@ -51,16 +51,9 @@ def map_together(
         row_blocks = [read_only(np.ascontiguousarray(array[start:stop]).reshape(-1)) for array in rows]
         part = target[start:stop]
         direct = part.ndim == 2 and part.dtype == compute and is_plain(part)
-        block_out = part if direct else np.empty(blocks[0].shape, compute)
+        block_out = part if direct else memory.empty(blocks[0].shape, compute)
         work(*blocks, *row_blocks, block_out)
         if not direct:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                part[...] = block_out.reshape(part.shape)
+            from_block(block_out, part)
 
     run_blocks(block_work, split(len(target), block_rows(len(target), max(1, target[:1].size))))
-
-
-def _apart(array: Array, out: Array) -> Array:
-    """Return a copy where `array` and `out` share memory without being the same."""
-    same: Any = array.__array_interface__["data"] == out.__array_interface__["data"] and array.strides == out.strides
-    return array if same or not np.may_share_memory(array, out) else array.copy()
