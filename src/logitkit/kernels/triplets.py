@@ -2,8 +2,8 @@
 
     loss = max(0, margin + distance to the positive - distance to the negative)
 
-The negatives of a row are sorted once. Then each positive finds its negative, or all that are too near, by bisection,
-so that all triplets of a row cost N log N, not N².
+Where an anchor has few positives, each looks at the whole row. Where it has many, the negatives of the row are sorted
+once, and each positive finds its negative, or all that are too near, by bisection: N log N in all, not N².
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from logitkit.kernels import jit
 __all__ = ["ALL", "HARD", "SEMI_HARD", "mine_triplets"]
 
 HARD, SEMI_HARD, ALL = 0, 1, 2
+FEW = 24  # positives, up to which looking at the row for each takes less time than to sort it
 
 
 @jit
@@ -35,8 +36,50 @@ def _hard(distances: Any, same: Any, others: Any, margin: float, grads: Any) -> 
 
 
 @jit
-def _semi_hard(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
+def _few_semi_hard(distances: Any, same: Any, others: Any, margin: float, grads: Any) -> Any:
     """Return the sum and number of each positive's triplet with the next farther negative, or else the farthest."""
+    near = distances[others]
+    farthest = near.argmax()
+    total = 0.0
+    for j in same:
+        best = np.inf
+        for k in range(near.shape[0]):
+            farther = near[k] if near[k] > distances[j] else np.inf
+            best = farther if farther < best else best
+        best = best if best < np.inf else near[farthest]
+        loss = margin + distances[j] - best
+        if loss > 0.0:
+            total += loss
+            grads[j] += 1.0
+            grads[others[np.argmax(near == best)]] -= 1.0
+    return total, float(same.shape[0])
+
+
+@jit
+def _few_all(distances: Any, same: Any, others: Any, margin: float, grads: Any) -> Any:
+    """Return the sum and number of all triplets whose loss is above 0."""
+    near = distances[others]
+    taken = np.zeros(near.shape[0])
+    total, active = 0.0, 0.0
+    for j in same:
+        limit = distances[j] + margin
+        count = 0.0
+        for k in range(near.shape[0]):
+            loss = limit - near[k]
+            one = 1.0 if loss > 0.0 else 0.0
+            total += loss * one
+            count += one
+            taken[k] += one
+        grads[j] += count
+        active += count
+    for k in range(near.shape[0]):
+        grads[others[k]] -= taken[k]
+    return total, active
+
+
+@jit
+def _many_semi_hard(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
+    """Return what `_few_semi_hard` returns; `others` are sorted by `near`, their distances."""
     total = 0.0
     for j in same:
         k = min(np.searchsorted(near, distances[j], side="right"), near.shape[0] - 1)
@@ -49,8 +92,8 @@ def _semi_hard(distances: Any, same: Any, others: Any, near: Any, margin: float,
 
 
 @jit
-def _all(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
-    """Return the sum and number of all triplets whose loss is above 0."""
+def _many_all(distances: Any, same: Any, others: Any, near: Any, margin: float, grads: Any) -> Any:
+    """Return what `_few_all` returns; `others` are sorted by `near`, their distances."""
     sums = np.cumsum(near)
     ends = np.zeros(near.shape[0])
     total, active = 0.0, 0.0
@@ -100,13 +143,17 @@ def mine_triplets(
                 grads[:] = np.nan
             elif mining == HARD:
                 losses_out[i], counts_out[i] = _hard(distances, same, others, margin, grads)
+            elif same.shape[0] <= FEW and mining == SEMI_HARD:
+                losses_out[i], counts_out[i] = _few_semi_hard(distances, same, others, margin, grads)
+            elif same.shape[0] <= FEW:
+                losses_out[i], counts_out[i] = _few_all(distances, same, others, margin, grads)
             else:
                 others = others[np.argsort(distances[others])]
                 near = distances[others]
                 if mining == SEMI_HARD:
-                    losses_out[i], counts_out[i] = _semi_hard(distances, same, others, near, margin, grads)
+                    losses_out[i], counts_out[i] = _many_semi_hard(distances, same, others, near, margin, grads)
                 else:
-                    losses_out[i], counts_out[i] = _all(distances, same, others, near, margin, grads)
+                    losses_out[i], counts_out[i] = _many_all(distances, same, others, near, margin, grads)
         for j in range(N):
             if inverse:
                 grads[j] = grads[j] / distances[j] if distances[j] > 0.0 else 0.0 * grads[j]

@@ -11,6 +11,7 @@ from logitkit.arrays import compute_dtype, to_numpy
 from logitkit.checks import check_temperature, input_error, option_error
 from logitkit.kernels.pair_tiles import both_ways_gradients, row_totals
 from logitkit.kernels.token_columns import column_totals
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._pair_tiles import PairTiles, as_embeddings, log_of_totals, pairs_in, reduced, row_factors
 from logitkit.ops._token_chunks import Gradients, Loss, losses_in_chunks
 
@@ -29,6 +30,7 @@ class InfoNCEGrads(NamedTuple):
     temperature: float
 
 
+@returns_callers_kind
 def info_nce(
     anchors: Any,
     positives: Any,
@@ -75,7 +77,7 @@ def info_nce(
         >>> from logitkit import ops
         >>> loss, grads = ops.info_nce([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.2], [0.1, 1.0]], temperature=0.5, grad=True)
         >>> round(loss, 3), grads.anchors.round(2).tolist(), round(grads.temperature, 2)
-        (0.168, [[-0.25, 0.22], [0.26, -0.23]], 0.51)
+        (0.168, [[-0.13, 0.11], [0.15, -0.13]], 0.52)
 
     References:
         van den Oord et al., "Representation learning with contrastive predictive coding", 2018. Radford et al.,

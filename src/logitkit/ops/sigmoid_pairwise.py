@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from logitkit.arrays import compute_dtype, to_numpy
 from logitkit.checks import check_finite, check_temperature, input_error
 from logitkit.kernels.pair_tiles import sigmoid_pairs
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._pair_tiles import PairTiles, as_embeddings, reduced, row_factors
 
 __all__ = ["SigmoidPairwiseGrads", "sigmoid_pairwise_loss"]
@@ -27,6 +28,7 @@ class SigmoidPairwiseGrads(NamedTuple):
     bias: float
 
 
+@returns_callers_kind
 def sigmoid_pairwise_loss(
     anchors: Any,
     positives: Any,

@@ -11,6 +11,7 @@ from logitkit.arrays import compute_dtype, read_only, to_numpy
 from logitkit.checks import check_temperature
 from logitkit.kernels.pair_tiles import same_label_gradients, same_label_sums
 from logitkit.kernels.token_columns import column_totals
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops._pair_tiles import PairTiles, as_class_ids, as_embeddings, log_of_totals, reduced, row_factors
 
 __all__ = ["SupervisedContrastiveGrads", "supervised_contrastive_loss"]
@@ -26,6 +27,7 @@ class SupervisedContrastiveGrads(NamedTuple):
     temperature: float
 
 
+@returns_callers_kind
 def supervised_contrastive_loss(
     embeddings: Any,
     labels: Any,

@@ -11,6 +11,7 @@ from logitkit.arrays import compute_dtype, to_numpy
 from logitkit.checks import check_at_least_zero, check_choice
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.triplets import ALL, HARD, SEMI_HARD, mine_triplets
+from logitkit.kinds import returns_callers_kind
 from logitkit.ops import _token_chunks as sizes
 from logitkit.ops._pair_tiles import as_class_ids, as_embeddings
 from logitkit.ops._products import multiply
@@ -23,6 +24,7 @@ _MINING = {"hard": HARD, "semi_hard": SEMI_HARD, "all": ALL}
 _DISTANCES = ("euclidean", "squared_euclidean", "cosine")
 
 
+@returns_callers_kind
 def triplet_loss(
     embeddings: Any,
     labels: Any,
