@@ -114,7 +114,8 @@ def info_nce(
     if grads is None or grad_p is None:
         return value
     # Σ_ij (∂ℓ/∂z_ij) z_ij, in which 1/τ is a factor of every z, is what the anchors' gradient holds along the anchors.
-    slope = -scale * float(np.einsum("nd,nd->n", grads[0], a.rows, dtype=np.float64).sum())
+    with np.errstate(all="ignore"):
+        slope = -scale * float(np.einsum("nd,nd->n", grads[0], a.rows, dtype=np.float64).sum())
     grad_q = None if q is None else q.gradient(grads[1][N:])
     return value, InfoNCEGrads(a.gradient(grads[0]), p.gradient(grad_p), grad_q, slope)
 

@@ -103,5 +103,6 @@ def sigmoid_pairwise_loss(
     value = reduced(np.where(weights > 0.0, sums[0] * weights, 0.0), divisor, reduction)
     if grads is None:
         return value
-    slope = -scale * float(np.einsum("nd,nd->n", grads[0], a.rows, dtype=np.float64).sum())
+    with np.errstate(all="ignore"):
+        slope = -scale * float(np.einsum("nd,nd->n", grads[0], a.rows, dtype=np.float64).sum())
     return value, SigmoidPairwiseGrads(a.gradient(grads[0]), p.gradient(grads[1]), slope, float(sums[1].sum()))
