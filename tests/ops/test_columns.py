@@ -18,7 +18,7 @@ def by_rows(function, logits, axis, **options):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("shape", [(40, 50), (3, 9), (1, 20), (5, 2 * WIDEST + 3), (7, 4, 11), (2, 3, 100, 8)])
+@pytest.mark.parametrize("shape", [(40, 50), (3, 9), (1, 20), (2, 3, WIDEST + 5), (7, 4, 11), (2, 3, 100, 8)])
 def test_columns_are_rows(function, shape, rng, frozen):
     logits = frozen(rng.normal(0, 6, shape).astype(np.float32))
     for axis in range(len(shape) - 1):

@@ -117,6 +117,11 @@ def test_a_buffer_that_overlaps_the_logits(function, dtype, rng):
         function(logits, **{OUT[function]: out})
         assert np.array_equal(out, expected)
         memory[...] = before
+    columns = np.ascontiguousarray(memory.T).reshape(-1)
+    logits, out = columns[: 5 * 40_000].reshape(5, -1), columns[5:].reshape(5, -1)
+    expected = function(logits, axis=0)
+    function(logits, axis=0, **{OUT[function]: out})
+    assert np.array_equal(out, expected)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS[:2])
