@@ -25,7 +25,12 @@ CALLS = {  # of those that take more than logits
     "logsumexp_backward": lambda z: ops.logsumexp_backward(z[:, 0], z),
     "process_logits": lambda z: ops.process_logits(z, ops.SamplingOptions(top_k=2)),
     "rank_of_label": lambda z: ops.rank_of_label(z, LABELS),
-    "sample": lambda z: ops.sample(z, seed=1),
+    "sample": lambda z: ops.sample(
+        z,
+        ops.SamplingOptions(repetition_penalty=1.5),
+        uniforms=torch.tensor([0.1, 0.9]),
+        previous=torch.tensor([[0], [1]]),
+    ),
     "sigmoid_pairwise_loss": lambda z: ops.sigmoid_pairwise_loss(z, EYE, grad=True),
     "softmax_backward": lambda z: ops.softmax_backward(z, ops.softmax(z)),
     "supervised_contrastive_loss": lambda z: ops.supervised_contrastive_loss(z, LABELS % 1, grad=True),
@@ -33,7 +38,7 @@ CALLS = {  # of those that take more than logits
     "triplet_loss": lambda z: ops.triplet_loss(z, LABELS, grad=True),
 }
 FUNCTIONS = sorted(name for name in ops.__all__ if inspect.isroutine(getattr(ops, name)))
-NO_RESULT_OF_THE_LOGITS_TYPE = {"argmax", "rank_of_label"}
+NO_RESULT_OF_THE_LOGITS_TYPE = {"argmax", "rank_of_label", "sample"}
 
 
 def leaves(result):

@@ -294,10 +294,86 @@ def test_losses_without_a_name_in_pytorch(reduction):
         ours.kl_divergence(logits, teacher.requires_grad_())
 
 
+# Contrastive losses
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_contrastive_losses_with_a_learned_temperature(reduction):
+    double = torch.float64
+    a, p = torch.randn(6, 4, dtype=double), torch.randn(6, 4, dtype=double)
+    temperature, bias = torch.tensor(0.5, dtype=double), torch.tensor([-1.0], dtype=double)
+    labels, others = torch.arange(6) // 2, ~torch.eye(6, dtype=torch.bool)
+
+    def one_way(z):
+        return functional.cross_entropy(z, torch.arange(6), reduction=reduction)
+
+    def clip(x, y, t):
+        z = functional.normalize(x) @ functional.normalize(y).T / t
+        return 0.5 * (one_way(z) + one_way(z.T))
+
+    def siglip(x, y, t, b):
+        losses = functional.softplus((x @ y.T / t + b) * (1.0 - 2.0 * torch.eye(6, dtype=double))).sum(-1)
+        return losses if reduction == "none" else getattr(losses, reduction)()
+
+    def supervised(x, t):
+        z = x @ x.T / t
+        same = (labels[:, None] == labels) & others
+        losses = torch.logsumexp(z.masked_fill(~others, -torch.inf), -1) - (z * same).sum(-1) / same.sum(-1)
+        return losses if reduction == "none" else getattr(losses, reduction)()
+
+    def mine(x, y, t):
+        return ours.info_nce(x, y, temperature=t, symmetric=True, normalize=True, reduction=reduction)
+
+    agree(mine, clip, [a, p, temperature])
+    agree(lambda x, y: ours.info_nce(x, y, temperature=1.0, reduction=reduction), lambda x, y: one_way(x @ y.T), [a, p])
+    agree(
+        lambda x, y, t, b: ours.sigmoid_pairwise_loss(x, y, temperature=t, bias=b, reduction=reduction),
+        siglip,
+        [a, p, temperature, bias],
+    )
+    agree(
+        lambda x, t: ours.supervised_contrastive_loss(x, labels, temperature=t, reduction=reduction),
+        supervised,
+        [a, temperature],
+    )
+
+
+def test_info_nce_where_the_temperature_alone_learns():
+    a, p, t = torch.randn(5, 3), torch.randn(5, 3), torch.tensor(0.7, requires_grad=True)
+    ours.info_nce(a, p, temperature=t).backward()
+    expected = torch.tensor(0.7, requires_grad=True)
+    functional.cross_entropy(a @ p.T / expected, torch.arange(5)).backward()
+    torch.testing.assert_close(t.grad, expected.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_triplet_loss():
+    labels = torch.tensor([0, 0, 1, 1, 1])
+    embeddings = torch.randn(5, 3, dtype=torch.float64)
+
+    def theirs(x):
+        distances = (x[:, None] - x).square().sum(-1)
+        losses = [
+            torch.relu(0.2 + distances[i, j] - distances[i, k])
+            for i, j, k in itertools.permutations(range(5), 3)
+            if labels[i] == labels[j] != labels[k]
+        ]
+        return torch.stack([loss for loss in losses if loss > 0.0]).sum()
+
+    agree(
+        lambda x: ours.triplet_loss(x, labels, mining="all", distance="squared_euclidean", reduction="sum"),
+        theirs,
+        [embeddings],
+    )
+    with pytest.raises(OptionError, match="'mean' or 'sum' where a gradient is needed; got 'none'"):
+        ours.triplet_loss(embeddings.requires_grad_(), labels, reduction="none")
+
+
 # The graph
 
 
 CALLS = {
+    "info_nce": lambda z: ours.info_nce(z, torch.eye(3, 4, dtype=z.dtype), temperature=0.5, normalize=True),
+    "info_nce none": lambda z: ours.info_nce(z, torch.eye(3, 4, dtype=z.dtype), temperature=0.5, reduction="none"),
     "softmax": lambda z: ours.softmax(z, 0) ** 2,
     "log_softmax": lambda z: ours.log_softmax(z, 1, temperature=2.0),
     "logsumexp": lambda z: ours.logsumexp(z, 1),

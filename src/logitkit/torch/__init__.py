@@ -11,6 +11,12 @@ except ImportError as error:
     raise ImportError("logitkit.torch needs PyTorch, which is not installed: pip install torch") from error
 
 from logitkit.torch.binary_cross_entropy import binary_cross_entropy_with_logits
+from logitkit.torch.contrastive import (
+    info_nce,
+    sigmoid_pairwise_loss,
+    supervised_contrastive_loss,
+    triplet_loss,
+)
 from logitkit.torch.cross_entropy import cross_entropy
 from logitkit.torch.linear_cross_entropy import linear_cross_entropy
 from logitkit.torch.losses import binary_focal_loss, distillation_loss, focal_loss, kl_divergence
@@ -22,9 +28,13 @@ __all__ = [
     "cross_entropy",
     "distillation_loss",
     "focal_loss",
+    "info_nce",
     "kl_divergence",
     "linear_cross_entropy",
     "log_softmax",
     "logsumexp",
+    "sigmoid_pairwise_loss",
     "softmax",
+    "supervised_contrastive_loss",
+    "triplet_loss",
 ]
