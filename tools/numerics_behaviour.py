@@ -35,6 +35,16 @@ class Column:
     masked: Callable[[Any], Any] | None = None
 
 
+@dataclass(frozen=True)
+class Family:
+    """Functions that stand in one table, and what they are called with."""
+
+    english: str
+    chinese: str
+    columns: tuple[Column, ...]
+    inputs: tuple[tuple[str, str, Any], ...] = ()
+
+
 def _row(*logits: float) -> Any:
     return np.array([logits], dtype=np.float32)
 
@@ -49,6 +59,16 @@ INPUTS: tuple[tuple[str, str, Any], ...] = (
     ("one class: 5", "只有一类：5", _row(5.0)),
     ("no row: [0,3]", "没有行：[0,3]", np.empty((0, 3), np.float32)),
     ("no class: [1,0]", "没有类别：[1,0]", np.empty((1, 0), np.float32)),
+)
+EMBEDDINGS: tuple[tuple[str, str, Any], ...] = (
+    ("1, 2, −1", "1, 2, −1", _row(1.0, 2.0, -1.0).T),
+    ("0, 2, −1", "0, 2, −1", _row(0.0, 2.0, -1.0).T),
+    ("2, 2, 2", "2, 2, 2", _row(2.0, 2.0, 2.0).T),
+    ("+∞, 2, −1", "+∞, 2, −1", _row(INF, 2.0, -1.0).T),
+    ("NaN, 2, −1", "NaN, 2, −1", _row(NAN, 2.0, -1.0).T),
+    ("one: 2", "只有一个：2", _row(2.0)),
+    ("none: [0,1]", "没有：[0,1]", np.empty((0, 1), np.float32)),
+    ("no column: [1,0]", "没有列：[1,0]", np.empty((1, 0), np.float32)),
 )
 MASKED = ("0, 2, 1, all left out", "0, 2, 1，全部排除", INPUTS[0][2])
 
@@ -97,14 +117,34 @@ def _linear(z: Any, **options: Any) -> Any:
     return loss, grads.bias
 
 
-FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
-    ("Softmax", "softmax 一族", (_masks(ops.softmax), _masks(ops.log_softmax), _masks(ops.logsumexp))),
-    (
+def _pairs(function: Callable[..., Any], **options: Any) -> Column:
+    """Return the column of a loss of pairs: each embedding is its own positive; the gradient is that of the anchors."""
+
+    def call(x: Any) -> Any:
+        loss, grads = function(x, x, reduction="none", grad=True, **options)
+        return loss, grads.anchors
+
+    return Column(function.__name__, call, FLOATS)
+
+
+def _groups(function: Callable[..., Any], **options: Any) -> Column:
+    """Return the column of a loss of labelled embeddings, of which the first two are of one kind."""
+
+    def call(x: Any) -> Any:
+        loss, grads = function(x, np.arange(len(x)) // 2, reduction="none", grad=True, **options)
+        return loss, getattr(grads, "embeddings", grads)
+
+    return Column(function.__name__, call, FLOATS)
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("Softmax", "softmax 一族", (_masks(ops.softmax), _masks(ops.log_softmax), _masks(ops.logsumexp))),
+    Family(
         "Sigmoid",
         "sigmoid 一族",
         tuple(Column(function.__name__, function, NONE) for function in (ops.sigmoid, ops.log_sigmoid, ops.softplus)),
     ),
-    (
+    Family(
         "Losses of one label a row, which is the first class: value; gradient (of the linear layer: of its bias)",
         "每行一个标签的损失（标签是第一类）：值；梯度（线性层：对偏置的梯度）",
         (
@@ -113,17 +153,17 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("linear_cross_entropy", _linear, FLOATS, lambda z: _linear(z, ignore_index=0)),
         ),
     ),
-    (
+    Family(
         "Losses of several labels a row, of which the first is true: values; gradient",
         "每行多个标签的损失（第一个为真）：值；梯度",
         (_loss(ops.binary_cross_entropy, _hot), _loss(ops.binary_focal_loss, _hot)),
     ),
-    (
+    Family(
         "Losses beside a teacher whose logits are all 0 (and the label is the first class): value; gradient",
         "老师的 logits 全为 0 时的损失（标签是第一类）：值；梯度",
         (_taught(ops.kl_divergence), _taught(ops.distillation_loss, _first)),
     ),
-    (
+    Family(
         "Backward: the gradient that comes in is 1 at the first class",
         "反向：传入的梯度在第一类处为 1",
         (
@@ -132,7 +172,7 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("logsumexp_backward", lambda z: ops.logsumexp_backward(np.ones(z.shape[:1], z.dtype), z)),
         ),
     ),
-    (
+    Family(
         "Decisions (a token is drawn with the uniform number 0.5)",
         "决策（抽词元用的均匀随机数是 0.5）",
         (
@@ -141,6 +181,34 @@ FAMILIES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("argmax", ops.argmax, NONE),
             Column("top_k", lambda z: ops.top_k(z, 2 if z.shape[-1] > 1 else 1), NONE),
         ),
+    ),
+    Family(
+        "How clear a decision is (the label whose rank is asked for is the first class)",
+        "决策有多明确（求名次的标签是第一类）",
+        (
+            Column("margin", ops.margin, NONE),
+            Column("entropy", ops.entropy),
+            Column("energy", ops.energy),
+            Column("rank_of_label", lambda z: ops.rank_of_label(z, _first(z)), NONE),
+        ),
+    ),
+    Family(
+        "Contrastive losses of embeddings of one column, at temperature 1: values; gradient",
+        "对比损失（向量只有一列，温度为 1）：值；梯度",
+        (
+            _pairs(ops.info_nce, temperature=1.0),
+            _pairs(ops.sigmoid_pairwise_loss, temperature=1.0, bias=0.0),
+        ),
+        EMBEDDINGS,
+    ),
+    Family(
+        "The same with labels, of which the first two are equal",
+        "同上，带标签，前两个标签相同",
+        (
+            _groups(ops.supervised_contrastive_loss, temperature=1.0),
+            _groups(ops.triplet_loss, margin=1.0),
+        ),
+        EMBEDDINGS,
     ),
 )
 
@@ -171,13 +239,15 @@ def cell(call: Callable[[Any], Any], logits: Any) -> str:
 def behaviour(say: Say) -> str:
     """Return a table a family: inputs by functions."""
     parts = []
-    for english, chinese, columns in FAMILIES:
-        lines = [[say("logits", "logits"), *(f"`{column.name}`" for column in columns)], ["---"] * (len(columns) + 1)]
-        lines += [[say(*names), *(cell(column.call, logits) for column in columns)] for *names, logits in INPUTS]
+    for family in FAMILIES:
+        columns, inputs = family.columns, family.inputs or INPUTS
+        head = say("embeddings", "向量") if family.inputs else "logits"
+        lines = [[head, *(f"`{column.name}`" for column in columns)], ["---"] * (len(columns) + 1)]
+        lines += [[say(*names), *(cell(column.call, given) for column in columns)] for *names, given in inputs]
         if any(column.masked for column in columns):
             last = [cell(column.masked, MASKED[2]) if column.masked else "–" for column in columns]
             lines.append([say(*MASKED[:2]), *last])
-        parts.append(f"### {say(english, chinese)}\n\n{markdown(lines)}")
+        parts.append(f"### {say(family.english, family.chinese)}\n\n{markdown(lines)}")
     return "\n\n".join(parts)
 
 
@@ -185,8 +255,8 @@ def types(say: Say) -> str:
     """Return the table of the results' types: found by calling each function with each type of logits."""
     head = [say("function", "函数"), say("result", "结果"), say("long sums", "长的求和")]
     lines = [head, ["---"] * 3]
-    for _, _, columns in FAMILIES:
-        lines += [[f"`{column.name}`", _result_types(column, say), say(*column.sums)] for column in columns]
+    for family in FAMILIES:
+        lines += [[f"`{column.name}`", _result_types(column, say), say(*column.sums)] for column in family.columns]
     return markdown(lines)
 
 
@@ -197,7 +267,7 @@ def _result_types(column: Column, say: Say) -> str:
     for parts in zip(*(result if isinstance(result, tuple) else (result,) for result in results), strict=True):
         found = [np.asarray(part).dtype for part in parts]
         if found == [np.dtype(dtype) for dtype in DTYPES]:
-            words.append(say("the logits' type", "与 logits 相同"))
+            words.append(say("the input's type", "与输入相同"))
         elif len(set(found)) == 1:
             words.append(found[0].name)
         else:
