@@ -20,7 +20,7 @@ from logitkit.kernels.exp import order_key
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.threshold import BINS, DIGIT, keep_above, lower_bound, threshold
 
-__all__ = ["Candidates", "candidates_for", "collect", "find_largest", "group_maxima"]
+__all__ = ["Candidates", "candidates_for", "find_largest"]
 
 STEPS = 8  # entries in a group
 FEWEST_LANES = 64

@@ -1,10 +1,10 @@
 """Which tokens a row of logits keeps, and which of them a uniform number draws.
 
-Temperature, top-k, top-p, min-p, typical: each step narrows one list of keys, indices and masses, which keeps the order
-of the indices. The mass of a token is exp((logit - maximum) / T). No step sorts: it asks `threshold` for its border.
+With top-k, or for typical sampling, the row becomes a list of keys, indices and masses exp((logit - maximum) / T), in
+the order of the indices, which each step narrows. No step sorts: it asks `threshold` for its border.
 
-Without a step the row itself is the list: its masses are summed in pieces, and only the piece that is drawn is read
-again. Without top-k, tokens whose masses together cannot matter to top-p or min-p never enter the list.
+Otherwise the row stays as it is, with the border that top-p and min-p have found: the masses of what is kept are summed
+in pieces, and only the piece that is drawn from is read again.
 """
 
 from __future__ import annotations
@@ -16,85 +16,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.kernels import jit
-from logitkit.kernels.candidates import Candidates, collect, find_largest, group_maxima
+from logitkit.kernels.candidates import Candidates, find_largest
 from logitkit.kernels.exp import exp_shifted, logit_of_key, order_key
+from logitkit.kernels.nucleus import FEW, PIECE, border_of_row, mass_of
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.threshold import keep_above, threshold
 
 __all__ = ["HAS_NAN", "NO_TOKEN", "Lists", "lists_for", "penalise_block", "process_block", "sample_block"]
 
-PIECE = 1024
 NEAR = 2.0**-10  # below this, total - 1 has lost digits that log(total) would need
 NO_TOKEN, HAS_NAN = -1, -2
 
-Lists = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+Lists = tuple[NDArray[Any], ...]
 
 
-def lists_for(V: int, room: int, typical: bool) -> Lists:
-    """Return masses, spare masses, the keys of typical sampling, spare ones, and the sums of pieces."""
-    by_typical = room if typical else 0
-    order = np.empty(by_typical, np.int64), np.empty(by_typical, np.int64)
-    return np.empty(room), np.empty(room), *order, np.empty(-(-V // PIECE))
+def lists_for(V: int, room: int, whole: bool, typical: bool, dtype: np.dtype[Any]) -> Lists:
+    """Return what a row is listed in: masses, spare masses, the keys of typical sampling, spare ones.
 
-
-@jit
-def _mass(logit: Any, maximum: float, scale: float) -> Any:
-    """Return exp((logit - maximum) · scale); beside an infinite maximum, 1 where the logit ties and 0 elsewhere.
-
-    It is the float64 exponential, which is 0 for -inf: a masked token must never be drawn.
+    Then come the sums of pieces, and the masses of a row that stays as it is.
     """
-    if np.isfinite(maximum):
-        return exp_shifted(np.float64(logit), maximum, scale)
-    return 1.0 if logit == maximum else 0.0
-
-
-@jit
-def _sum_row(logits: Any, base: int, V: int, maximum: float, scale: float, sums: Any) -> float:
-    """Return the mass of the V entries from `base` on, and of each piece."""
-    p, total = pointer(logits), 0.0
-    for piece in range(sums.shape[0]):
-        first, length = base + piece * PIECE, min(PIECE, V - piece * PIECE)
-        part = 0.0
-        if np.isfinite(maximum):
-            for i in range(length):
-                part += exp_shifted(p[first + i], maximum, scale)
-        else:
-            for i in range(length):
-                part += 1.0 if p[first + i] == maximum else 0.0
-        sums[piece] = part
-        total += part
-    return total
+    room = max(room, FEW)
+    order = np.empty((2, room if typical else 0), np.int64)
+    row = np.empty(V if whole else 0, dtype)
+    return np.empty(room), np.empty(room), order[0], order[1], np.empty(-(-V // PIECE)), row
 
 
 @jit
 def _list_row(
-    logits: Any, base: int, V: int, scale: float, top_p: float, min_p: float, scratch: Candidates, sums: Any
+    logits: Any, base: int, V: int, scale: float, top_p: float, min_p: float, scratch: Candidates, lists: Lists
 ) -> Any:
-    """List all that top-p and min-p may keep; return how many, and the mass of the whole row where top-p needs it."""
-    maxima, lanes = scratch[6], scratch[7]
-    p = pointer(logits)
-    best = order_key(p[base])
-    if lanes.shape[0] > 0:
-        group_maxima(logits, base, V, lanes.shape[0], maxima, lanes)
-        for j in range(lanes.shape[0]):
-            best = max(best, lanes[j])
-    else:
-        for i in range(V):
-            best = max(best, order_key(p[base + i]))
-    maximum, total = logit_of_key(best), 0.0
-    if np.isnan(maximum) or maximum == -np.inf:
-        scratch[0][0] = best
-        return 1, total
-    if top_p < 1.0:
-        total = _sum_row(logits, base, V, maximum, scale, sums)
-    least = max(min_p, (1.0 - top_p) * total / V)  # V tokens of less mass than this are not the mass that top-p needs
-    floor = np.int64(order_key(logits.dtype.type(-np.inf))) - 1
-    if maximum == np.inf:
-        floor = np.int64(best) - 1
-    elif least > 0.0:
-        limit = maximum + (math.log(least) - 1e-3) / scale - 1e-6 * abs(maximum)
-        floor = np.int64(order_key(logits.dtype.type(limit))) - 1
-    return collect(logits, base, V, V, floor, scratch), total
+    """List what top-p and min-p keep of the whole row; return how many."""
+    _, border, last = border_of_row(logits, base, V, scale, top_p, min_p, scratch, lists)
+    p, keys, indices, n = pointer(logits), pointer(scratch[0]), pointer(scratch[1]), 0
+    for i in range(V):
+        logit = p[base + i]
+        keys[n], indices[n] = order_key(logit), i
+        n += not (logit < border or (logit == border and i > last))
+    return n
 
 
 @jit
@@ -102,7 +60,7 @@ def _keep_typical(
     keys: Any, indices: Any, n: int, maximum: float, scale: float, typical_p: float, bins: Any, lists: Lists
 ) -> Any:
     """Keep the tokens whose surprise -log p is nearest to the entropy until their mass reaches `typical_p`."""
-    masses, spare_masses, order, spare_order, _ = lists
+    masses, spare_masses, order, spare_order = lists[0], lists[1], lists[2], lists[3]
     total, spread = 0.0, 0.0
     for i in range(n):
         total += masses[i]
@@ -127,26 +85,25 @@ def keep_row(
     """List the indices and masses of what a row keeps; return how many, or why none, and the maximum."""
     keys, indices, spare_keys, bins = scratch[0], scratch[1], scratch[2], scratch[4]
     masses, spare_masses = lists[0], lists[1]
-    total = 0.0
-    if top_k < V:
+    listed = top_k < V
+    if listed:
         n = find_largest(logits, base, V, top_k, top_k, scratch)
     else:
-        n, total = _list_row(logits, base, V, scale, top_p, min_p, scratch, lists[4])
+        n = _list_row(logits, base, V, scale, top_p, min_p, scratch, lists)
     best = keys[0]
     for i in range(n):
         best = max(best, keys[i])
     maximum = logit_of_key(best)
     if np.isnan(maximum) or maximum == -np.inf:
         return HAS_NAN if np.isnan(maximum) else NO_TOKEN, maximum
+    total = 0.0
     for i in range(n):
-        masses[i] = _mass(logit_of_key(keys[i]), maximum, scale)
-    if top_p < 1.0:
-        if total == 0.0:
-            for i in range(n):
-                total += masses[i]
+        masses[i] = mass_of(logit_of_key(keys[i]), maximum, scale)
+        total += masses[i]
+    if listed and top_p < 1.0:
         t, above = threshold(keys, masses, n, top_p * total, bins, spare_keys, spare_masses)
         n = keep_above(keys, indices, masses, n, t, above, top_p * total)
-    if min_p > 0.0:
+    if listed and min_p > 0.0:
         kept = 0
         for i in range(n):
             keys[kept], indices[kept], masses[kept] = keys[i], indices[i], masses[i]
@@ -180,16 +137,44 @@ def _draw(masses: Any, n: int, uniform: float) -> Any:
 
 
 @jit
-def _draw_from_row(logits: Any, base: int, V: int, scale: float, uniform: float, sums: Any) -> Any:
-    """Return the token that `uniform` draws from the whole row, or why none, and its log-probability."""
-    p = pointer(logits)
-    best = order_key(p[base])
-    for i in range(V):
-        best = max(best, order_key(p[base + i]))
-    maximum = logit_of_key(best)
+def _sum_kept(
+    p: Any, base: int, V: int, maximum: float, scale: float, border: Any, last: int, masses: Any, sums: Any
+) -> float:
+    """Return the mass of what is above the border, and of its equals up to `last`, and write that of each piece."""
+    total, e, written = 0.0, pointer(masses), masses.shape[0] > 0
+    for piece in range(sums.shape[0]):
+        start = piece * PIECE
+        part = 0.0
+        if not np.isfinite(maximum):
+            for i in range(start, min(start + PIECE, V)):
+                part += 1.0 if p[base + i] == maximum and i <= last else 0.0
+        elif written:
+            for i in range(min(PIECE, V - start)):
+                logit = p[base + start + i]
+                kept = logit > border or (logit == border and start + i <= last)
+                part += np.float64(e[start + i]) if kept else 0.0
+        else:
+            for i in range(min(PIECE, V - start)):
+                logit = p[base + start + i]
+                kept = logit > border or (logit == border and start + i <= last)
+                part += exp_shifted(logit, maximum, scale) if kept else 0.0
+        sums[piece] = part
+        total += part
+    return total
+
+
+@jit
+def _draw_from_row(
+    logits: Any, base: int, V: int, scale: float, uniform: float, top_p: float, min_p: float,
+    scratch: Candidates, lists: Lists,
+) -> Any:  # fmt: skip
+    """Return the token that `uniform` draws, or why none, and its log-probability, without a list of the row."""
+    p, sums = pointer(logits), lists[4]
+    maximum, border, last = border_of_row(logits, base, V, scale, top_p, min_p, scratch, lists)
     if np.isnan(maximum) or maximum == -np.inf:
         return HAS_NAN if np.isnan(maximum) else NO_TOKEN, np.nan
-    total = _sum_row(logits, base, V, maximum, scale, sums)
+    written = lists[5] if top_p < 1.0 else lists[5][:0]
+    total = _sum_kept(p, base, V, maximum, scale, border, last, written, sums)
     target, reached, piece = uniform * total, 0.0, 0
     while piece < sums.shape[0] - 1 and reached + sums[piece] <= target:
         reached += sums[piece]
@@ -197,10 +182,11 @@ def _draw_from_row(logits: Any, base: int, V: int, scale: float, uniform: float,
     token, start = -1, piece * PIECE
     while token < 0:
         for i in range(start, V):
-            mass = _mass(p[base + i], maximum, scale)
-            reached += mass
-            if mass > 0.0:
+            logit = p[base + i]
+            mass = mass_of(logit, maximum, scale)
+            if mass > 0.0 and (logit > border or (logit == border and i <= last)):
                 token = i
+                reached += mass
                 if reached > target:
                     break
         start, reached = 0, 0.0  # rounding went past the last token that has a mass: once more from the start
@@ -209,7 +195,9 @@ def _draw_from_row(logits: Any, base: int, V: int, scale: float, uniform: float,
         return token, distance - math.log(total)
     rest = 0.0
     for i in range(V):
-        rest += exp_shifted(p[base + i], maximum, scale) if p[base + i] != maximum else 0.0
+        logit = p[base + i]
+        other = logit != maximum and (logit > border or (logit == border and i <= last))
+        rest += exp_shifted(logit, maximum, scale) if other else 0.0
     return token, distance - math.log1p(rest)
 
 
@@ -220,10 +208,10 @@ def sample_block(
 ) -> None:  # fmt: skip
     """Write each row's token, or why it has none, and the token's log-probability among what the row keeps."""
     N, V = logits.shape
-    whole = top_k >= V and top_p >= 1.0 and min_p <= 0.0 and typical_p >= 1.0
+    by_list = top_k < V or typical_p < 1.0
     for row in range(N):
-        if whole:
-            token, log_prob = _draw_from_row(logits, row * V, V, scale, uniforms[row], lists[4])
+        if not by_list:
+            token, log_prob = _draw_from_row(logits, row * V, V, scale, uniforms[row], top_p, min_p, scratch, lists)
             tokens_out[row] = token
             log_probs_out[row] = log_prob
             continue
@@ -245,22 +233,25 @@ def process_block(
 ) -> None:  # fmt: skip
     """Write the logits of what each row keeps, divided by the temperature, and -inf elsewhere; NaN in a row of NaN."""
     N, V = logits.shape
-    whole = top_k >= V and top_p >= 1.0 and min_p <= 0.0 and typical_p >= 1.0
+    p, out, scale = pointer(logits), pointer(logits_out), 1.0 / temperature
+    by_list = top_k < V or typical_p < 1.0
     for row in range(N):
-        if whole:
-            has_nan = False
+        base = row * V
+        if by_list:
+            n, maximum = keep_row(logits, base, V, scale, top_k, top_p, min_p, typical_p, scratch, lists)
+            filler = np.nan if n == HAS_NAN else -np.inf
             for i in range(V):
-                logits_out[row, i] = np.float64(logits[row, i]) / temperature
-                has_nan |= np.isnan(logits[row, i])
-            if has_nan:
-                logits_out[row] = np.nan
+                out[base + i] = filler
+            for i in range(n):
+                token = scratch[1][i]
+                out[base + token] = np.float64(p[base + token]) / temperature
             continue
-        n, _ = keep_row(logits, row * V, V, 1.0 / temperature, top_k, top_p, min_p, typical_p, scratch, lists)
+        maximum, border, last = border_of_row(logits, base, V, scale, top_p, min_p, scratch, lists)
+        filler = np.nan if np.isnan(maximum) else -np.inf
         for i in range(V):
-            logits_out[row, i] = np.nan if n == HAS_NAN else -np.inf
-        for i in range(n):
-            token = scratch[1][i]
-            logits_out[row, token] = np.float64(logits[row, token]) / temperature
+            logit = p[base + i]
+            kept = not np.isnan(maximum) and (logit > border or (logit == border and i <= last))
+            out[base + i] = np.float64(logit) / temperature if kept else filler
 
 
 @jit

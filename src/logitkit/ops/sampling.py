@@ -23,6 +23,7 @@ from logitkit.checks import (
 from logitkit.errors import OptionError
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.candidates import candidates_for
+from logitkit.kernels.nucleus import FEW
 from logitkit.kernels.sampling import HAS_NAN, NO_TOKEN, lists_for, penalise_block, process_block, sample_block
 from logitkit.kernels.select import argmax_block
 from logitkit.kinds import returns_callers_kind
@@ -31,7 +32,6 @@ from logitkit.ops._rows import Array, block_rows, is_plain, to_block
 __all__ = ["SamplingOptions", "process_logits", "sample"]
 
 UNLIMITED = 2**62
-LANES_FOR = 128  # the lanes of a row without top-k are as many as for this k
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,14 +297,13 @@ def _steps(options: SamplingOptions, V: int) -> tuple[int, float, float, float]:
 
 def _scratch(V: int, steps: tuple[int, float, float, float], compute: np.dtype[Any]) -> tuple[Any, Any]:
     """Return what the kernels work in: a short list with top-k, else one that may hold the whole row."""
-    top_k, top_p, min_p, typical_p = steps
+    top_k, _, _, typical_p = steps
+    typical = typical_p < 1.0
     if top_k < V:
         candidates = candidates_for(V, top_k, compute)
-    elif top_p < 1.0 or min_p > 0.0 or typical_p < 1.0:
-        candidates = candidates_for(V, LANES_FOR, compute, room=V)
     else:
-        candidates = candidates_for(1, 1, compute)
-    return candidates, lists_for(V, candidates[0].shape[0], typical_p < 1.0)
+        candidates = candidates_for(1, 1, compute, room=V + 1 if typical else FEW)
+    return candidates, lists_for(V, candidates[0].shape[0], top_k >= V, typical, compute)
 
 
 def _block(rows: Array, start: int, penalties: _Penalties | None) -> Array:
