@@ -49,7 +49,7 @@ def test_shifts_change_nothing_and_equals_are_at_distance_zero(data, T):
     )
     loss, grad = ops.kl_divergence(z, z, temperature=T, reduction="none", grad=True)
     assert (loss == 0).all()
-    assert (grad == 0).all()
+    assert (np.abs(grad) <= 1e-16).all()
 
 
 @given(problems, st.integers(0, 2**32))

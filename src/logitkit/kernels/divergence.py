@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.kernels import jit
-from logitkit.kernels.exp import exp_shifted, largest, log_total
+from logitkit.kernels.exp import exp_shifted, largest_at, log_total
+from logitkit.kernels.exp_rows import tie
+from logitkit.kernels.exp_tiles import FEW, LANES, write_tile
+from logitkit.kernels.pointers import pointer
 
 __all__ = ["divergence_scratch", "kl_divergence_block"]
 
-LANES = 64  # rows in a tile
-FEW = 32  # rows with fewer classes than this are computed in tiles
+# Where `scratch[2]` holds what of each lane of a tile: of the student's side, and one further of the teacher's.
+SHIFT, TOTAL, FACTOR, LOSS, BLOCKED = 0 * LANES, 2 * LANES, 4 * LANES, 6 * LANES, 7 * LANES
 
 Scratch = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
 
@@ -29,19 +32,14 @@ Scratch = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
 def divergence_scratch(C: int, dtype: np.dtype[Any]) -> Scratch:
     """Return what the block kernel works in: logits and exponentials of both sides, and the sums of each lane."""
     width = C * LANES if C < FEW else C
-    return np.empty((2, width), dtype), np.empty((2, width)), np.empty((6, LANES if C < FEW else 0))
+    return np.empty((2, width), dtype), np.empty((2, width)), np.empty(8 * LANES if C < FEW else 0)
 
 
 @jit
-def _shift(maximum: float) -> float:
-    return maximum if np.isfinite(maximum) else 0.0
-
-
-@jit
-def _ties(logits: Any, maximum: float, logits_out: Any) -> None:
-    """Write 0 where a logit ties with an infinite maximum, and -inf elsewhere; NaN makes all of the row NaN."""
-    for i in range(logits.shape[0]):
-        logits_out[i] = np.nan if np.isnan(maximum) else (0.0 if logits[i] == maximum else -np.inf)
+def _ties(logits: Any, C: Any, maximum: float, logits_out: Any) -> None:
+    """Write 0 where a logit ties with an infinite maximum, and -inf elsewhere; NaN stays NaN."""
+    for i in range(C):
+        logits_out[i] = tie(logits[i], maximum)
 
 
 @jit
@@ -67,11 +65,11 @@ def _loss(gap: float, blocked: float, total: float, teacher_total: float, scale:
 
 @jit
 def _row(
-    logits: Any, teacher: Any, shift: float, teacher_shift: float, scale: float, exps: Any, teacher_exps: Any
+    logits: Any, teacher: Any, C: Any, shift: float, teacher_shift: float, scale: float, exps: Any, teacher_exps: Any
 ) -> tuple[float, float, float]:
-    """Write the exponentials of both sides, and return the loss and both totals."""
+    """Write the exponentials of both sides, and return the loss and both totals; arrays are pointers."""
     total, teacher_total, gap, blocked = 0.0, 0.0, 0.0, 0.0
-    for i in range(logits.shape[0]):
+    for i in range(C):
         exponential = exp_shifted(logits[i], shift, scale)
         mass = exp_shifted(teacher[i], teacher_shift, scale)
         exps[i] = exponential
@@ -84,52 +82,76 @@ def _row(
 
 
 @jit
-def _fill_tile(rows: Any, tile: Any, shifts: Any) -> None:
-    """Make rows the columns of a tile, and write each lane's shift; infinite maxima become ties."""
-    n, C = rows.shape
-    for lane in range(n):
-        for c in range(C):
-            tile[c * LANES + lane] = rows[lane, c]
-    for lane in range(n, LANES):
-        for c in range(C):
+def _fill_tile(logits: Any, rows: Any, C: Any, scale: float, tile: Any, exps: Any, sums: Any) -> None:
+    """Make rows the columns of a tile, with their exponentials, SHIFT and TOTAL; infinite maxima become ties."""
+    for c in range(C):
+        for lane in range(rows):
+            tile[c * LANES + lane] = logits[lane * C + c]
+        for lane in range(rows, LANES):
             tile[c * LANES + lane] = 0.0
     for lane in range(LANES):
-        shifts[lane] = tile[lane]
+        sums[SHIFT + lane] = tile[lane]
+        sums[TOTAL + lane] = 0.0
     for c in range(1, C):
         for lane in range(LANES):
             logit = np.float64(tile[c * LANES + lane])
-            shifts[lane] = shifts[lane] if shifts[lane] > logit else logit
+            maximum = sums[SHIFT + lane]
+            sums[SHIFT + lane] = maximum if maximum > logit else logit
     for lane in range(LANES):
-        if not np.isfinite(shifts[lane]):
+        if not np.isfinite(sums[SHIFT + lane]):
             for c in range(C):
-                logit = tile[c * LANES + lane]
-                tie = 0.0 if logit == shifts[lane] else -np.inf
-                tile[c * LANES + lane] = np.nan if np.isnan(logit) else tie
-            shifts[lane] = 0.0
+                tile[c * LANES + lane] = tie(tile[c * LANES + lane], sums[SHIFT + lane])
+            sums[SHIFT + lane] = 0.0
+    for c in range(C):
+        for lane in range(LANES):
+            exponential = exp_shifted(tile[c * LANES + lane], sums[SHIFT + lane], scale)
+            exps[c * LANES + lane] = exponential
+            sums[TOTAL + lane] += exponential
 
 
 @jit
-def _tile(C: int, scale: float, scratch: Scratch) -> None:
-    """Fill the exponentials and sums of a tile: sums[2], sums[3] are the totals, sums[4] the loss."""
-    tiles, exps, sums = scratch
-    for k in range(2, 6):
-        for lane in range(LANES):
-            sums[k, lane] = 0.0
-    for side in range(2):
-        tile, side_exps, shift, total = tiles[side], exps[side], sums[side], sums[2 + side]
-        for c in range(C):
-            for lane in range(LANES):
-                exponential = exp_shifted(tile[c * LANES + lane], shift[lane], scale)
-                side_exps[c * LANES + lane] = exponential
-                total[lane] += exponential
-    logits, teacher, masses, gap, blocked = tiles[0], tiles[1], exps[1], sums[4], sums[5]
+def _losses_of_tile(C: Any, scale: float, logits: Any, teacher: Any, masses: Any, sums: Any) -> None:
+    """Fill each lane's LOSS from two tiles and the teacher's exponentials."""
+    for lane in range(LANES):
+        sums[LOSS + lane] = 0.0
+        sums[BLOCKED + lane] = 0.0
     for c in range(C):
         for lane in range(LANES):
             i = c * LANES + lane
-            gap[lane] += _gap(logits[i], teacher[i], sums[1, lane] - sums[0, lane], masses[i])
-            blocked[lane] += _blocks(logits[i], teacher[i])
+            shift = sums[SHIFT + LANES + lane] - sums[SHIFT + lane]
+            sums[LOSS + lane] += _gap(logits[i], teacher[i], shift, masses[i])
+            sums[BLOCKED + lane] += _blocks(logits[i], teacher[i])
     for lane in range(LANES):
-        gap[lane] = _loss(gap[lane], blocked[lane], sums[2, lane], sums[3, lane], scale)
+        totals = sums[TOTAL + lane], sums[TOTAL + LANES + lane]
+        sums[LOSS + lane] = _loss(sums[LOSS + lane], sums[BLOCKED + lane], totals[0], totals[1], scale)
+
+
+@jit
+def _few_classes(
+    logits: Any, teacher: Any, scale: float, grad_scales: Any, scratch: Scratch, losses_out: Any, grad_out: Any
+) -> None:
+    N, C = logits.shape
+    per_row = 0 if grad_scales.shape[0] == 1 else 1
+    tile, teacher_tile, sums = pointer(scratch[0][0]), pointer(scratch[0][1]), pointer(scratch[2])
+    exps, masses = pointer(scratch[1][0]), pointer(scratch[1][1])
+    for start in range(0, N, LANES):
+        rows = min(LANES, N - start)
+        _fill_tile(pointer(logits[start:]), rows, C, scale, tile, exps, sums)
+        _fill_tile(pointer(teacher[start:]), rows, C, scale, teacher_tile, masses, pointer(scratch[2][LANES:]))
+        _losses_of_tile(C, scale, tile, teacher_tile, masses, sums)
+        for lane in range(rows):
+            losses_out[start + lane] = sums[LOSS + lane]
+        if grad_out.shape[0] == 0:
+            continue
+        for lane in range(LANES):
+            factor = grad_scales[min(start + lane, N - 1) * per_row] * scale
+            sums[FACTOR + lane] = factor / sums[TOTAL + lane]
+            sums[FACTOR + LANES + lane] = factor / sums[TOTAL + LANES + lane]
+        for c in range(C):
+            for lane in range(LANES):
+                i = c * LANES + lane
+                tile[i] = exps[i] * sums[FACTOR + lane] - masses[i] * sums[FACTOR + LANES + lane]
+        write_tile(tile, rows, C, pointer(grad_out[start:]))
 
 
 @jit
@@ -142,38 +164,26 @@ def kl_divergence_block(
     for all.
     """
     N, C = logits.shape
-    per_row = 0 if grad_scales.shape[0] == 1 else 1
-    wants_grad = grad_out.shape[0] > 0
-    tiles, exps, sums = scratch
-    if C >= FEW:
-        for row in range(N):
-            z, t = logits[row], teacher[row]
-            maximum, teacher_maximum = largest(z), largest(t)
-            if not np.isfinite(maximum):
-                _ties(z, maximum, tiles[0])
-                z = tiles[0]
-            if not np.isfinite(teacher_maximum):
-                _ties(t, teacher_maximum, tiles[1])
-                t = tiles[1]
-            loss, total, teacher_total = _row(z, t, _shift(maximum), _shift(teacher_maximum), scale, exps[0], exps[1])
-            losses_out[row] = loss
-            if wants_grad:
-                factor = grad_scales[row * per_row] * scale / total
-                teacher_factor = grad_scales[row * per_row] * scale / teacher_total
-                for c in range(C):
-                    grad_out[row, c] = exps[0, c] * factor - exps[1, c] * teacher_factor
+    if C < FEW:
+        _few_classes(logits, teacher, scale, grad_scales, scratch, losses_out, grad_out)
         return
-    for start in range(0, N, LANES):
-        stop = min(start + LANES, N)
-        _fill_tile(logits[start:stop], tiles[0], sums[0])
-        _fill_tile(teacher[start:stop], tiles[1], sums[1])
-        _tile(C, scale, scratch)
-        for lane in range(stop - start):
-            row = start + lane
-            losses_out[row] = sums[4, lane]
-            if wants_grad:
-                factor = grad_scales[row * per_row] * scale / sums[2, lane]
-                teacher_factor = grad_scales[row * per_row] * scale / sums[3, lane]
-                for c in range(C):
-                    i = c * LANES + lane
-                    grad_out[row, c] = exps[0, i] * factor - exps[1, i] * teacher_factor
+    per_row = 0 if grad_scales.shape[0] == 1 else 1
+    ties, teacher_ties = pointer(scratch[0][0]), pointer(scratch[0][1])
+    exps, masses = pointer(scratch[1][0]), pointer(scratch[1][1])
+    for row in range(N):
+        z, t = pointer(logits[row]), pointer(teacher[row])
+        shift, teacher_shift = largest_at(z, C), largest_at(t, C)
+        if not np.isfinite(shift):
+            _ties(z, C, shift, ties)
+            z, shift = ties, 0.0
+        if not np.isfinite(teacher_shift):
+            _ties(t, C, teacher_shift, teacher_ties)
+            t, teacher_shift = teacher_ties, 0.0
+        loss, total, teacher_total = _row(z, t, C, shift, teacher_shift, scale, exps, masses)
+        losses_out[row] = loss
+        if grad_out.shape[0] > 0:
+            factor = grad_scales[row * per_row] * scale / total
+            teacher_factor = grad_scales[row * per_row] * scale / teacher_total
+            grad = pointer(grad_out[row])
+            for c in range(C):
+                grad[c] = exps[c] * factor - masses[c] * teacher_factor
