@@ -103,6 +103,15 @@ def test_cross_entropy(shape, reduction):
         )
 
 
+def test_cross_entropy_with_z_loss():
+    logits, labels = torch.randn(6, 3, dtype=torch.float64), torch.randint(0, 3, (6,))
+    agree(
+        lambda z: ours.cross_entropy(z, labels, z_loss=0.1),
+        lambda z: functional.cross_entropy(z, labels) + 0.1 * (torch.logsumexp(z, -1) ** 2).mean(),
+        [logits],
+    )
+
+
 def test_cross_entropy_ignores_any_index():
     logits, labels = torch.randn(8, 4, dtype=torch.float64), torch.randint(0, 4, (8,))
     for index in (2, -1, 99):
@@ -417,6 +426,14 @@ def test_the_gradient_is_not_copied_where_nobody_needs_it_twice():
     address = loss.grad_fn.saved_tensors[0].data_ptr()
     (2.0 * loss).backward()
     assert logits.grad.data_ptr() == address
+
+
+def test_the_gradient_lies_as_the_input_does():
+    logits = torch.randn(4, 5, 6, requires_grad=True)
+    loss = ours.cross_entropy(logits, torch.randint(0, 5, (4, 6)))
+    address = loss.grad_fn.saved_tensors[0].data_ptr()
+    loss.backward()
+    assert logits.grad.is_contiguous() and logits.grad.data_ptr() == address
 
 
 @pytest.mark.parametrize("how", ["plain", "checkpoint"])

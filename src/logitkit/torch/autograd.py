@@ -51,7 +51,10 @@ def loss_of(function: Callable[..., Any], logits: Tensor, *args: Any, **options:
     def compute(wants: tuple[bool, ...]) -> tuple[Tensor, list[Tensor]]:
         if not wants[0]:
             return function(logits, *args, **options).to(result_dtype(logits)), []
-        loss, grad = function(wide(logits, True), *args, **options, grad=True)
+        z = wide(logits, True)
+        # Classes that are not last stay where they are: a gradient laid out as the input needs no copy in backward.
+        buffer = None if z.is_contiguous() else torch.empty_like(z)
+        loss, grad = function(z, *args, **options, grad=True, grad_out=buffer)
         return loss.to(result_dtype(logits)), [grad]
 
     return with_gradients(compute, logits)

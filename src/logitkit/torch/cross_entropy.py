@@ -24,6 +24,8 @@ def cross_entropy(
     reduce: None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
+    *,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """Return what `torch.nn.functional.cross_entropy` returns, with its gradient computed in the same pass.
 
@@ -38,6 +40,7 @@ def cross_entropy(
         reduce: deprecated in PyTorch; None.
         reduction: "mean", "sum" or "none", as PyTorch defines them.
         label_smoothing: in [0, 1].
+        z_loss: at least 0; adds z_loss · logsumexp², which keeps logits from drifting. PyTorch has none.
 
     Returns:
         The loss, of the input's type (float32 at least under autocast). Unlike in PyTorch the mean of no rows is 0, not
@@ -64,9 +67,6 @@ def cross_entropy(
     if logits.ndim > 2:
         logits = logits.movedim(1, -1)
         target = target.movedim(1, -1) if is_soft else target
-    given: dict[str, Any] = {"targets": target} if is_soft else {"labels": target}
-    if not is_soft and (target == ignore_index).any():
-        counts = target != ignore_index
-        given = {"labels": target.where(counts, 0), "sample_weights": counts}
-    given.update(class_weights=weight, label_smoothing=label_smoothing, reduction=reduction)
+    given: dict[str, Any] = {"targets": target} if is_soft else {"labels": target, "ignore_index": ignore_index}
+    given.update(class_weights=weight, label_smoothing=label_smoothing, reduction=reduction, z_loss=z_loss)
     return loss_of(ops.cross_entropy, logits, **given)
