@@ -40,6 +40,35 @@ def test_long_rows(C, k, rng):
         assert np.array_equal(ops.argmax(logits), logits.argmax(axis=1))
 
 
+def hard_rows(C, rng):
+    """Rows that are hard for a selection by lanes and bins: ties, order, periods, a few lanes that hold the best."""
+    i = np.arange(C)
+    yield "equal", np.zeros(C)
+    yield "ascending", i.astype(float)
+    yield "descending", -i.astype(float)
+    yield "few values", rng.integers(0, 3, C).astype(float)
+    yield "period of the lanes", rng.normal(size=64)[i % 64]
+    yield "a few lanes", np.where(i % 256 < 30, i, 0.0)
+    yield "NaN", np.full(C, NAN)
+    yield "some NaN", np.where(rng.random(C) < 0.01, NAN, rng.normal(size=C))
+    yield "masked", np.where(rng.random(C) < 0.999, -INF, 1.0)
+    yield "signed zeros", np.where(rng.random(C) < 0.5, -0.0, 0.0)
+    yield "all sizes", rng.choice([-1.0, 1.0], C) * np.exp(rng.uniform(-80, 80, C))
+
+
+@pytest.mark.parametrize("C", [600, 9_000])
+def test_hard_rows(C, rng):
+    for name, row in hard_rows(C, rng):
+        for dtype in (np.float32, np.float64):
+            logits = row.astype(dtype)
+            order = np.lexsort((np.arange(C), np.where(np.isnan(logits), -INF, -logits), ~np.isnan(logits)))
+            for k in (1, 8, 9, 50, 200, C // 2, C - 1, C):
+                values, indices = ops.top_k(logits, k)
+                assert np.array_equal(indices, order[:k]), (name, k)
+                assert np.array_equal(values, logits[indices], equal_nan=True), (name, k)
+            assert ops.argmax(logits) == order[0], name
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_any_axis(axis, rng, frozen):
     logits = frozen(rng.integers(0, 5, (6, 7, 8)).astype(np.float32))

@@ -16,7 +16,8 @@ from logitkit.kernels.threshold import sort_descending
 __all__ = ["argmax_block", "rank_block", "top_k_block"]
 
 CHUNK = 2048
-SHORT = 8  # with fewer wanted than this, and few classes, a row is read once into a sorted list
+SHORT, SHORT_ROW = 8, 512  # up to so many are wanted of so many classes, a row is read once into a sorted list
+LINE = 64
 FEW = 96  # rows with fewer classes than this are too short for two vector loops
 
 
@@ -38,10 +39,10 @@ def argmax_block(logits: Any, labels_out: Any) -> None:
                 largest = max(largest, order_key(p[first + i]))
             if largest > best:
                 best, chunk = largest, start
-        at = chunk
-        while order_key(p[base + at]) != best:
-            at += 1
-        labels[row] = at
+        first, at = base + chunk, np.int32(CHUNK)
+        for i in range(min(CHUNK, C - chunk)):
+            at = min(at, np.int32(i) if order_key(p[first + i]) == best else np.int32(CHUNK))
+        labels[row] = chunk + at
 
 
 @jit
@@ -64,7 +65,7 @@ def top_k_block(logits: Any, scratch: Candidates, values_out: Any, indices_out: 
     k = indices_out.shape[1]
     keys, indices, spare_keys, spare_indices, counts = scratch[0], scratch[1], scratch[2], scratch[3], scratch[5]
     p, values, out, at = pointer(logits), pointer(values_out), pointer(indices_out), pointer(indices)
-    short = k <= SHORT and C <= CHUNK
+    short = k <= SHORT and C <= SHORT_ROW
     for row in range(N):
         base, to = row * C, row * k
         if short:
@@ -81,17 +82,25 @@ def top_k_block(logits: Any, scratch: Candidates, values_out: Any, indices_out: 
 def _insert_largest(logits: Any, base: int, C: int, k: int, keys: Any, indices: Any) -> None:
     """List the k largest of the C entries from `base` on, the best first: quick where k is small, or C."""
     p, list_k, list_at = pointer(logits), pointer(keys), pointer(indices)
-    for c in range(C):
-        key = order_key(p[base + c])
-        if c >= k and key <= list_k[k - 1]:
-            continue
-        i = min(c, k - 1)
-        while i > 0 and list_k[i - 1] < key:
-            list_k[i] = list_k[i - 1]
-            list_at[i] = list_at[i - 1]
-            i -= 1
-        list_k[i] = key
-        list_at[i] = c
+    for start in range(0, C, LINE):
+        length, first = min(LINE, C - start), base + start
+        if start >= k:
+            worst, better = list_k[k - 1], np.int32(0)
+            for i in range(length):
+                better += np.int32(1) if order_key(p[first + i]) > worst else np.int32(0)
+            if better == 0:
+                continue
+        for c in range(start, start + length):
+            key = order_key(p[base + c])
+            if c >= k and key <= list_k[k - 1]:
+                continue
+            i = min(c, k - 1)
+            while i > 0 and list_k[i - 1] < key:
+                list_k[i] = list_k[i - 1]
+                list_at[i] = list_at[i - 1]
+                i -= 1
+            list_k[i] = key
+            list_at[i] = c
 
 
 @jit
