@@ -59,9 +59,9 @@ def kl_divergence(
 
     Example:
         >>> from logitkit import ops
-        >>> loss, grad = ops.kl_divergence([[2.0, 1.0, 0.1]], [[1.0, 2.0, 0.1]], grad=True)
+        >>> loss, grad = ops.kl_divergence([[2.0, 1.0, 0.1]], [[1.0, 2.0, 1.0]], grad=True)
         >>> round(loss, 3), grad.round(2).tolist()
-        (0.417, [[0.42, -0.42, 0.0]])
+        (0.421, [[0.45, -0.33, -0.11]])
 
     References:
         Kullback and Leibler, "On information and sufficiency", 1951.
