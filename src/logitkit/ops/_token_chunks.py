@@ -21,10 +21,11 @@ __all__ = ["CHUNK_BYTES", "Gradients", "Loss", "losses_in_chunks"]
 
 Array = NDArray[Any]
 
-CHUNK_BYTES = 58 * 10**6  # logits of a chunk, with the rows of hidden and of its gradient
+CHUNK_BYTES = 60 * 10**6  # logits of a chunk, with the rows of hidden and of its gradient
 GROUP = 2**21  # logits between two hand-overs from BLAS to the kernels' threads
 PIECE = 2**17  # logits of a block of a kernel, which its passes find in the cache
 PRODUCT = 2**21  # weights of one call of BLAS: longer calls read no less and leave nothing in the cache
+PRODUCT_ROWS = 8192  # and its rows, with which the memory that BLAS packs into would grow
 VALUE_TOKENS = 1024  # without a gradient no logits are kept, and more tokens would gain nothing
 
 
@@ -77,7 +78,7 @@ def losses_in_chunks(
         for grad in (grads.hidden, grads.weights, grads.bias) if grads is not None else ():
             grad[...] = 0.0
         return losses
-    tile = max(64, min(V, PRODUCT // D))
+    tile = max(64, min(V, PRODUCT // D, PRODUCT_ROWS))
     n = _chunk_tokens(N, V, D, dtype, grads is not None)
     chunks, store = split(N, n), np.empty(0, dtype)
     if grads is not None:
@@ -137,8 +138,10 @@ class _Chunk:
         self.pieces = split(V, rows)
         per_group = max(1, GROUP // (rows * n))
         self.groups = split(len(self.pieces), per_group)
-        self.maxima, self.totals = np.empty((2, len(self.pieces), n))
-        self.sums = np.empty((len(self.pieces), n if loss.label_smoothing > 0.0 else 0))
+        # Row 0 holds what all pieces before a group have come to.
+        kept = 1 + min(per_group, len(self.pieces))
+        self.maxima, self.totals = np.full((kept, n), -np.inf), np.zeros((kept, n))
+        self.sums = np.zeros((kept, n if loss.label_smoothing > 0.0 else 0))
         self.label_logits = np.empty(n)
 
     def forward(self, kept: Array | None) -> NDArray[np.float64]:
@@ -155,30 +158,36 @@ class _Chunk:
             for a, b in split(stop - start, self.tile):
                 multiply(self._weights(start + a, start + b), self.hidden.T, logits[a:b])
 
-            def work(i: int, after: int, start: int = start, logits: Array = logits) -> None:
-                for piece in range(i, after):
-                    a, b = self.pieces[piece]
-                    bias, sums = self.bias[a:b], self.sums[piece]
-                    block = logits[a - start : b - start]
-                    column_totals(block, bias, self.loss.soft_cap, self.maxima[piece], self.totals[piece], sums)
+            def work(a: int, b: int, start: int = start, logits: Array = logits) -> None:
+                place, block = 1 + (a - start) // (self.pieces[0][1]), logits[a - start : b - start]
+                found = self.maxima[place], self.totals[place], self.sums[place]
+                column_totals(block, self.bias[a:b], self.loss.soft_cap, *found)
 
-            run_blocks(work, [(i, i + 1) for i in range(first, last)])
+            run_blocks(work, self.pieces[first:last])
+            with np.errstate(all="ignore"):
+                self._gather(last - first)
             here = np.flatnonzero((self.labels >= start) & (self.labels < stop))
             self.label_logits[here] = logits[self.labels[here] - start, here]
         with np.errstate(all="ignore"):
-            return self._combine(V)
+            return self._losses(V)
 
-    def _combine(self, V: int) -> NDArray[np.float64]:
-        """Return the losses from what the pieces have found, in the order of the pieces."""
-        self.maximum = self.maxima.max(axis=0)
-        ties = self.maxima == self.maximum
-        self.total = (self.totals * np.where(ties, 1.0, np.exp(self.maxima - self.maximum))).sum(axis=0)
+    def _gather(self, pieces: int) -> None:
+        """Put what the pieces of a group have found to what was found before, in their order."""
+        maxima, totals = self.maxima[: 1 + pieces], self.totals[: 1 + pieces]
+        maximum = maxima.max(axis=0)
+        self.totals[0] = (totals * np.where(maxima == maximum, 1.0, np.exp(maxima - maximum))).sum(axis=0)
+        self.maxima[0] = maximum
+        self.sums[0] = self.sums[: 1 + pieces].sum(axis=0)
+
+    def _losses(self, V: int) -> NDArray[np.float64]:
+        """Return the losses."""
+        self.maximum, self.total = self.maxima[0], self.totals[0]
         self.log_total = np.log(self.total)
         self.label_distance = _distance(self.label_logits, self.maximum)
         smoothing = self.loss.label_smoothing
         pull = (1.0 - smoothing) * self.label_distance if smoothing < 1.0 else np.zeros_like(self.total)
         if smoothing > 0.0:
-            away = self.sums.sum(axis=0) - V * self.maximum
+            away = self.sums[0] - V * self.maximum
             beside = np.where(self.total == V, 0.0, -np.inf)  # all classes tie at an infinite maximum, or they do not
             pull = pull + smoothing / V * np.where(np.isfinite(self.maximum), away, beside)
         losses: NDArray[np.float64] = self.log_total - pull

@@ -62,7 +62,7 @@ def linear_cross_entropy(
               \ell = \mathrm{logsumexp}(z) - \sum_v q_v z_v + \zeta \, \mathrm{logsumexp}(z)^2
 
     q is 1 - ε at the label and ε / V everywhere more. The logits of all tokens, `[N, V]`, are never held: beside inputs
-    and gradients it takes at most 64 MB for a vocabulary up to 900,000, and the time of its three matrix products.
+    and gradients float32 takes at most 64 MB for a vocabulary up to 900,000, and little more time than three products.
 
     Args:
         hidden: `[N, D]`, or `[B, T, D]`: any shape whose last axis is the width, one or more.
