@@ -5,7 +5,6 @@ PyTorch and JAX are never imported here: an array of theirs exists only where th
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import Any, cast
 
@@ -64,26 +63,25 @@ def to_numpy(values: Any, name: str, function: str) -> Array:
     """
     if type(values) is np.ndarray:
         return values
-    if is_torch(values) and not values.requires_grad:
-        with contextlib.suppress(TypeError, ValueError, RuntimeError, ImportError):
-            return _memory_of(values)  # PyTorch refuses by itself what is looked at below
-    found = _unreadable(values)
-    if found:
-        raise InputError(
-            f"The {name!r} of {function} must be a plain array of numbers in the memory of the CPU; got {found}."
-        )
     try:
         if is_torch(values):
             return _memory_of(values.detach().resolve_conj().resolve_neg())
-        if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
-            return np.from_dlpack(values)
-        return np.asarray(values)
+        found = _unreadable(values)
+        if not found:
+            if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+                return np.from_dlpack(values)
+            return np.asarray(values)
     except (TypeError, ValueError, RuntimeError, BufferError, ImportError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(
-            f"The {name!r} of {function} must be an array of numbers in the memory of the CPU; "
-            f"got {type(values).__name__} ({reason})."
-        ) from error
+        found = _unreadable(values)
+        if not found:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InputError(
+                f"The {name!r} of {function} must be an array of numbers in the memory of the CPU; "
+                f"got {type(values).__name__} ({reason})."
+            ) from error
+    raise InputError(
+        f"The {name!r} of {function} must be a plain array of numbers in the memory of the CPU; got {found}."
+    )
 
 
 def _unreadable(values: Any) -> str:

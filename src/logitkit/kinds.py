@@ -77,15 +77,18 @@ def _call(
         given[id(view)] = buffer
     give_back = _giver(owner)
     takes_gradient = kwargs.get("grad") or any(option.endswith("grad_out") for option in given_options)
-    if give_back is _as_tensor and not takes_gradient:
-        tracked = [value for value in (*args, *kwargs.values()) if is_torch(value) and value.requires_grad]
-        if tracked and sys.modules["torch"].is_grad_enabled():
-            give_back = _no_gradient(name)
+    if give_back is _as_tensor and not takes_gradient and _asks_for_gradient(*args, *kwargs.values()):
+        give_back = _no_gradient(name)
     result = function(*args, **kwargs)
     for buffer in given.values():
         if is_torch(buffer) and not buffer.is_inference():
             sys.modules["torch"].autograd.graph.increment_version(buffer)  # else backward would trust what is no more
     return _convert(result, give_back, given)
+
+
+def _asks_for_gradient(*values: Any) -> bool:
+    """Whether gradients are on and a tensor among the values requires one."""
+    return sys.modules["torch"].is_grad_enabled() and any(is_torch(value) and value.requires_grad for value in values)
 
 
 def _buffer_view(buffer: Any, option: str, function: str) -> Any:

@@ -1,6 +1,10 @@
 """Functions of logitkit.torch: PyTorch's values, types and gradients, one line away from a training script."""
 
 import itertools
+import multiprocessing
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -460,3 +464,44 @@ def test_training_goes_as_with_pytorch(how):
         losses.append(seen)
     assert losses[0][-1] < losses[0][0]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+def step(seed):
+    """Return the bytes of a loss and its gradients, forward and backward."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2000, 60, generator=generator, requires_grad=True)
+    labels = torch.randint(0, 60, (2000,), generator=generator)
+    loss = ours.cross_entropy(logits, labels) + ours.logsumexp(logits, -1).square().mean()
+    (0.5 * loss).backward()
+    return loss.detach().numpy().tobytes() + logits.grad.numpy().tobytes()
+
+
+def test_sixteen_trainers_at_once(threads):
+    threads(2)
+    expected = [step(seed) for seed in range(4)]
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(lambda i: step(i % 4) == expected[i % 4], range(32)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="no safe fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_a_forked_trainer(threads):
+    threads(2)
+    leaf = torch.ones(2, 2, requires_grad=True)
+    expected = ours.cross_entropy(leaf, torch.tensor([0, 1])).item()
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+
+    def train():
+        torch.set_num_threads(1)  # PyTorch's own threads do not live on in a child
+        inside = torch.ones(2, 2, requires_grad=True)
+        loss = ours.cross_entropy(inside, torch.tensor([0, 1]))
+        loss.backward()
+        there.send((loss.item(), inside.grad.tolist()))
+
+    child = context.Process(target=train)
+    child.start()
+    assert here.poll(60), "the child hangs"
+    assert here.recv() == (expected, [[-0.25, 0.25], [0.25, -0.25]])
+    child.join(60)
+    assert child.exitcode == 0
