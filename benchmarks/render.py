@@ -13,8 +13,12 @@ _MODELS = {
     "tfidf_svc": ("TF-IDF + LinearSVC", "TF-IDF + LinearSVC"),
     "tfidf_lr": ("TF-IDF + logistic regression", "TF-IDF + 逻辑回归"),
 }
-_TASKS = {"softmax": "softmax", "cross_entropy + gradient": ("cross-entropy + gradient", "交叉熵 + 梯度")}
-_PEER_NAMES = {"torch": "PyTorch", "scipy": "scipy", "numpy": "NumPy"}
+_TASKS = {
+    "softmax": ("softmax", "softmax"),
+    "softmax over axis 0": ("softmax over axis 0", "沿第 0 轴的 softmax"),
+    "cross_entropy + gradient": ("cross-entropy + gradient", "交叉熵 + 梯度"),
+}
+_PEER_NAMES = {"torch": "PyTorch", "jax": "JAX", "scipy": "scipy", "numpy": "NumPy"}
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -94,21 +98,20 @@ def _start(record: dict[str, Any], chinese: bool) -> str:
 
 def _ops(record: dict[str, Any], chinese: bool) -> str:
     rows = []
-    for result in record["results"]:
-        if result["task"] not in _TASKS or not result["bars"]:
-            continue
-        task = _TASKS[result["task"]]
-        ratios = result["times_faster_than"]
+    results = [result for result in record["results"] if result["task"] in _TASKS and result["bars"]]
+    peers = [peer for peer in _PEER_NAMES if any(peer in result["times_faster_than"] for result in results)]
+    for result in results:
+        dtype, ratios = result["dtype"], result["times_faster_than"]
         rows.append([
-            task if isinstance(task, str) else task[chinese],
+            _TASKS[result["task"]][chinese] + ("" if dtype == "float32" else f", {dtype}"),
             " × ".join(f"{size:,}" for size in result["shape"]),
             f"{_short(result['ms']['logitkit'])} ms",
-            *(f"{ratios[peer]:.1f} ×" if peer in ratios else "" for peer in _PEER_NAMES),
+            *(f"{ratios[peer]:.1f} ×" if peer in ratios else "" for peer in peers),
         ])  # fmt: skip
     if chinese:
-        header = ["float32", "形状", "logitkit", *(f"比 {name} 快" for name in _PEER_NAMES.values())]
+        header = ["float32", "形状", "logitkit", *(f"比 {_PEER_NAMES[peer]} 快" for peer in peers)]
     else:
-        header = ["float32", "shape", "logitkit", *(f"faster than {name}" for name in _PEER_NAMES.values())]
+        header = ["float32", "shape", "logitkit", *(f"faster than {_PEER_NAMES[peer]}" for peer in peers)]
     return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
 
 
