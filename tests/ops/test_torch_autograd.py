@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -464,6 +465,15 @@ def test_training_goes_as_with_pytorch(how):
         losses.append(seen)
     assert losses[0][-1] < losses[0][0]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_the_block_of_the_readme_runs(readme):
+    text = (Path(__file__).parents[2] / readme).read_text(encoding="utf-8")
+    (block,) = [part.split("```")[0] for part in text.split("```python\n") if "logitkit.torch" in part.split("```")[0]]
+    names = {}
+    exec(block, names)
+    assert names["logits"].grad.shape == (8, 5) and torch.is_tensor(names["values"])
 
 
 def step(seed):
