@@ -111,6 +111,8 @@ MEASURES = (
         lambda e: e.lse,
         lambda e: np.maximum(np.maximum(abs(e.maximum), abs(e.lse)), 1),
     ),
+    Measure("entropy", lambda z, _: ops.entropy(z), lambda e: -np.sum(e.probs * e.log_probs, axis=1)),
+    Measure("margin", lambda z, _: ops.margin(z), lambda e: -np.diff(-np.sort(-e.z, axis=1)[:, :2], axis=1)[:, 0]),
     Measure("sigmoid", lambda z, _: ops.sigmoid(z), lambda e: 1 / (1 + np.exp(-e.z))),
     Measure("log_sigmoid", lambda z, _: ops.log_sigmoid(z), lambda e: -_softplus(-e.z)),
     Measure("softplus", lambda z, _: ops.softplus(z), lambda e: _softplus(e.z)),
