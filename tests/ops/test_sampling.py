@@ -181,6 +181,9 @@ def test_one_token_and_no_rows():
     tokens, _ = ops.sample(np.zeros((2, 3, 4)), rng=1)
     assert tokens.shape == (2, 3)
     assert ops.process_logits(np.empty((0, 3)), SamplingOptions(top_k=1)).shape == (0, 3)
+    penalty = SamplingOptions(presence_penalty=1.0)
+    assert ops.process_logits(np.empty((0, 3)), penalty, previous=np.empty((0, 2), int)).shape == (0, 3)
+    assert ops.process_logits(np.zeros((1, 3)), penalty, previous=[[]]).tolist() == [[0.0] * 3]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 With top-k, or for typical sampling, the row becomes a list of keys, indices and masses exp((logit - maximum) / T), in
 the order of the indices, which each step narrows. No step sorts: it asks `threshold` for its border.
 
-Otherwise the row stays as it is, with the border that top-p and min-p have found: the masses of what is kept are summed
-in pieces, and only the piece that is drawn from is read again.
+Otherwise the row stays as it is, with the border that top-p and min-p have found (see kernels/draws.py).
 """
 
 from __future__ import annotations
@@ -17,15 +16,13 @@ from numpy.typing import NDArray
 
 from logitkit.kernels import jit
 from logitkit.kernels.candidates import Candidates, find_largest
-from logitkit.kernels.exp import exp_shifted, logit_of_key, order_key
+from logitkit.kernels.draws import HAS_NAN, NEAR, NO_TOKEN, draw_from_row
+from logitkit.kernels.exp import logit_of_key, order_key
 from logitkit.kernels.nucleus import FEW, PIECE, border_of_row, mass_of
 from logitkit.kernels.pointers import pointer
 from logitkit.kernels.threshold import keep_above, threshold
 
-__all__ = ["HAS_NAN", "NO_TOKEN", "Lists", "lists_for", "penalise_block", "process_block", "sample_block"]
-
-NEAR = 2.0**-10  # below this, total - 1 has lost digits that log(total) would need
-NO_TOKEN, HAS_NAN = -1, -2
+__all__ = ["Lists", "lists_for", "process_block", "sample_block"]
 
 Lists = tuple[NDArray[Any], ...]
 
@@ -137,71 +134,6 @@ def _draw(masses: Any, n: int, uniform: float) -> Any:
 
 
 @jit
-def _sum_kept(
-    p: Any, base: int, V: int, maximum: float, scale: float, border: Any, last: int, masses: Any, sums: Any
-) -> float:
-    """Return the mass of what is above the border, and of its equals up to `last`, and write that of each piece."""
-    total, e, written = 0.0, pointer(masses), masses.shape[0] > 0
-    for piece in range(sums.shape[0]):
-        start = piece * PIECE
-        part = 0.0
-        if not np.isfinite(maximum):
-            for i in range(start, min(start + PIECE, V)):
-                part += 1.0 if p[base + i] == maximum and i <= last else 0.0
-        elif written:
-            for i in range(min(PIECE, V - start)):
-                logit = p[base + start + i]
-                kept = logit > border or (logit == border and start + i <= last)
-                part += np.float64(e[start + i]) if kept else 0.0
-        else:
-            for i in range(min(PIECE, V - start)):
-                logit = p[base + start + i]
-                kept = logit > border or (logit == border and start + i <= last)
-                part += exp_shifted(logit, maximum, scale) if kept else 0.0
-        sums[piece] = part
-        total += part
-    return total
-
-
-@jit
-def _draw_from_row(
-    logits: Any, base: int, V: int, scale: float, uniform: float, top_p: float, min_p: float,
-    scratch: Candidates, lists: Lists,
-) -> Any:  # fmt: skip
-    """Return the token that `uniform` draws, or why none, and its log-probability, without a list of the row."""
-    p, sums = pointer(logits), lists[4]
-    maximum, border, last = border_of_row(logits, base, V, scale, top_p, min_p, scratch, lists)
-    if np.isnan(maximum) or maximum == -np.inf:
-        return HAS_NAN if np.isnan(maximum) else NO_TOKEN, np.nan
-    written = lists[5] if top_p < 1.0 else lists[5][:0]
-    total = _sum_kept(p, base, V, maximum, scale, border, last, written, sums)
-    target, reached, piece = uniform * total, 0.0, 0
-    while piece < sums.shape[0] - 1 and reached + sums[piece] <= target:
-        reached += sums[piece]
-        piece += 1
-    token, start = -1, piece * PIECE
-    while token < 0:
-        for i in range(start, V):
-            logit = p[base + i]
-            mass = mass_of(logit, maximum, scale)
-            if mass > 0.0 and (logit > border or (logit == border and i <= last)):
-                token = i
-                reached += mass
-                if reached > target:
-                    break
-        start, reached = 0, 0.0  # rounding went past the last token that has a mass: once more from the start
-    distance = (p[base + token] - maximum) * scale if np.isfinite(maximum) else 0.0
-    if not (total - 1.0 < NEAR and np.isfinite(maximum)):
-        return token, distance - math.log(total)
-    rest = 0.0
-    for i in range(V):
-        logit = p[base + i]
-        other = logit != maximum and (logit > border or (logit == border and i <= last))
-        rest += exp_shifted(logit, maximum, scale) if other else 0.0
-    return token, distance - math.log1p(rest)
-
-
-@jit
 def sample_block(
     logits: Any, uniforms: Any, scale: float, top_k: int, top_p: float, min_p: float, typical_p: float,
     scratch: Candidates, lists: Lists, tokens_out: Any, log_probs_out: Any,
@@ -211,7 +143,7 @@ def sample_block(
     by_list = top_k < V or typical_p < 1.0
     for row in range(N):
         if not by_list:
-            token, log_prob = _draw_from_row(logits, row * V, V, scale, uniforms[row], top_p, min_p, scratch, lists)
+            token, log_prob = draw_from_row(logits, row * V, V, scale, uniforms[row], top_p, min_p, scratch, lists)
             tokens_out[row] = token
             log_probs_out[row] = log_prob
             continue
@@ -252,26 +184,3 @@ def process_block(
             logit = p[base + i]
             kept = not np.isnan(maximum) and (logit > border or (logit == border and i <= last))
             out[base + i] = np.float64(logit) / temperature if kept else filler
-
-
-@jit
-def penalise_block(
-    logits: Any, indptr: Any, previous: Any, repetition: float, presence: float, frequency: float, counts: Any
-) -> None:
-    """Lower, in place, the logits of the tokens that went before: row i has previous[indptr[i] : indptr[i + 1]].
-
-    `counts` [V] is zero, and zero again afterwards. A negative token stands for none.
-    """
-    for row in range(logits.shape[0]):
-        tokens = previous[indptr[row] : indptr[row + 1]]
-        for token in tokens:
-            if token >= 0:
-                counts[token] += 1
-        for token in tokens:
-            if token >= 0 and counts[token] > 0:
-                logit = np.float64(logits[row, token])
-                logit = logit * repetition if logit < 0.0 else logit / repetition
-                if np.isfinite(logit):
-                    logit -= presence + frequency * counts[token]
-                logits[row, token] = logit
-                counts[token] = 0

@@ -1,7 +1,8 @@
 """The mathematics of logits: every function checks, allocates and names; the kernels loop.
 
 Logits come as NumPy, PyTorch or JAX arrays, memory maps or lists, of any shape whose classes lie along one axis, in
-float16, bfloat16, float32 or float64. Results are NumPy arrays, with the same bits at any number of threads.
+float16, bfloat16, float32 or float64. Results are of the first argument's kind, a loss of PyTorch logits a float64
+tensor of no dimension, with the same bits at any number of threads.
 """
 
 from logitkit.ops.backward import log_softmax_backward, logsumexp_backward, softmax_backward
@@ -11,7 +12,8 @@ from logitkit.ops.divergence import distillation_loss, kl_divergence
 from logitkit.ops.focal import binary_focal_loss, focal_loss
 from logitkit.ops.info_nce import InfoNCEGrads, info_nce
 from logitkit.ops.linear_cross_entropy import LinearGrads, linear_cross_entropy
-from logitkit.ops.sampling import SamplingOptions, process_logits, sample
+from logitkit.ops.sampling import process_logits, sample
+from logitkit.ops.sampling_options import SamplingOptions
 from logitkit.ops.select import argmax, rank_of_label, top_k
 from logitkit.ops.sigmoid import log_sigmoid, sigmoid, softplus
 from logitkit.ops.sigmoid_pairwise import SigmoidPairwiseGrads, sigmoid_pairwise_loss
