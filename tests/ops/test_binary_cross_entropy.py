@@ -142,7 +142,7 @@ def test_other_types_and_layouts(rng):
     assert np.array_equal(flat_grad, grad.reshape(-1))
     hard = y > 0.5
     expected = ops.binary_cross_entropy(z, hard.astype(np.float32))
-    for kind in (bool, np.uint8, np.int64, np.float16, np.float64):
+    for kind in (bool, np.uint8, np.int16, np.int64, np.float16, np.float64):
         assert ops.binary_cross_entropy(z, hard.astype(kind)) == expected
     half, half_grad = ops.binary_cross_entropy(z.astype(np.float16), y, reduction="sum", grad=True)
     assert half_grad.dtype == np.float16

@@ -18,6 +18,12 @@ def everything(logits, labels):
     loss, grad = ops.cross_entropy(logits, labels, label_smoothing=0.1, grad=True)
     arrays = [ops.softmax(logits), ops.log_softmax(logits), ops.logsumexp(logits), grad, np.float64(loss)]
     arrays += [ops.argmax(logits), *ops.top_k(logits, 2), ops.softmax(logits, axis=0)]
+    for loss, grad in (
+        ops.binary_cross_entropy(logits, logits > 0, grad=True),
+        ops.focal_loss(logits, labels, grad=True),
+        ops.distillation_loss(logits, logits[::-1], labels, grad=True),
+    ):
+        arrays += [np.float64(loss), grad]
     return [np.ascontiguousarray(array).tobytes() for array in arrays]
 
 

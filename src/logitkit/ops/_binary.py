@@ -10,7 +10,7 @@ import numpy as np
 from logitkit.arrays import read_only, to_numpy
 from logitkit.checks import as_weights, check_choice, input_error
 from logitkit.kernels.binary import binary_scratch
-from logitkit.ops._losses import REDUCTIONS, grad_buffer, map_loss_blocks, mean_divisor
+from logitkit.ops._losses import REDUCTIONS, grad_buffer, map_loss_blocks, mean_divisor, same_type
 from logitkit.ops._rows import Array
 
 __all__ = ["binary_losses"]
@@ -50,12 +50,12 @@ def binary_losses(
     per_row = 0 if weights is None else weights.size * width // max(1, array.size)
 
     def work(start: int, stop: int, block: Array, block_grad: Array) -> tuple[float, int]:
-        target = np.ascontiguousarray(y_rows[start:stop], dtype=block.dtype)
+        target = same_type(y_rows[start:stop], block.dtype)
         own = np.empty(0) if weights is None else weights[start * per_row : stop * per_row]
         own_losses = losses[start * width : stop * width] if losses.size else losses
         result: tuple[float, int] = kernel(
             read_only(block.reshape(-1)),
-            read_only(target.reshape(-1)),
+            target.reshape(-1),
             *bound,
             read_only(own),
             width,

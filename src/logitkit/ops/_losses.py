@@ -18,7 +18,7 @@ from logitkit.checks import as_out, as_weights, check_choice
 from logitkit.kernels import run_blocks, split
 from logitkit.ops._rows import Array, block_rows, from_block, is_plain, own_memory, to_block
 
-__all__ = ["REDUCTIONS", "map_loss_blocks", "row_losses"]
+__all__ = ["REDUCTIONS", "as_row_weights", "grad_buffer", "map_loss_blocks", "mean_divisor", "row_losses", "same_type"]
 
 R = TypeVar("R")
 REDUCTIONS = ("mean", "sum", "none")
@@ -54,6 +54,13 @@ def map_loss_blocks(logits: Array, grad: Array | None, C: int, work: Callable[[i
     if grad is not None and contiguous is not grad:
         grad[...] = contiguous
     return results
+
+
+def same_type(rows: Array, dtype: np.dtype[Any]) -> Array:
+    """Return rows [n, C] beside a block as a contiguous, read-only block of its type, copied only where they must."""
+    if rows.dtype.itemsize == 2 and rows.dtype.kind not in "iu":
+        rows = to_block(rows)  # NumPy takes ten times as long for halves
+    return read_only(np.ascontiguousarray(rows, dtype=dtype))
 
 
 def grad_buffer(array: Array, grad: bool, grad_out: Any, function: str) -> Array | None:

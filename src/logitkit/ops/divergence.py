@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from logitkit.arrays import read_only
 from logitkit.checks import as_labels, as_logits, check_fraction, check_temperature, input_error
 from logitkit.kernels.divergence import divergence_scratch, kl_divergence_block
 from logitkit.kinds import returns_callers_kind
-from logitkit.ops._losses import as_row_weights, row_losses
-from logitkit.ops._rows import Array, to_block
+from logitkit.ops._losses import as_row_weights, row_losses, same_type
+from logitkit.ops._rows import Array
 from logitkit.ops.cross_entropy import cross_entropy
 
 __all__ = ["distillation_loss", "kl_divergence"]
@@ -164,6 +162,5 @@ def _divergence(
     block: Array, teacher: Array, scale: float, scales: Array, losses_out: Array, block_grad: Array
 ) -> None:
     """Run the kernel on a block and the rows of the teacher beside it, brought to the block's type."""
-    same = np.ascontiguousarray(teacher if teacher.dtype == block.dtype else to_block(teacher), dtype=block.dtype)
     scratch = divergence_scratch(block.shape[1], block.dtype)
-    kl_divergence_block(block, read_only(same), scale, scales, scratch, losses_out, block_grad)
+    kl_divergence_block(block, same_type(teacher, block.dtype), scale, scales, scratch, losses_out, block_grad)
