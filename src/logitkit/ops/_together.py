@@ -30,16 +30,18 @@ def map_together(
     compute, C = compute_dtype(out.dtype), out.shape[axis]
     owned = [own_memory(array, out) for array in inputs]
     overlaps = any(is_out for _, is_out in owned)
-    arrays = [np.moveaxis(array, axis, -1) for array in (*(array for array, _ in owned), out)]
-    rows = list(per_row)
-    if all(is_plain(array) for array in arrays):
+    arrays, rows = [*(array for array, _ in owned), out], list(per_row)
+    if axis != out.ndim - 1:
+        arrays = [np.moveaxis(array, axis, -1) for array in arrays]
+    if out.ndim != 2 and all(is_plain(array) for array in arrays):
         arrays, rows = [array.reshape(-1, C) for array in arrays], [array.reshape(-1) for array in rows]
     elif out.ndim == 1:
         arrays, rows = [array[None] for array in arrays], [array[None] for array in rows]
-    # What is not plain is cut along its longest axis, and copied block by block.
-    cut = int(np.argmax(arrays[0].shape[:-1]))
-    *sources, target = [np.moveaxis(array, cut, 0) for array in arrays]
-    rows = [np.moveaxis(array, cut, 0) for array in rows]
+    elif out.ndim > 2:  # what is not plain is cut along its longest axis
+        cut = int(np.argmax(arrays[0].shape[:-1]))
+        arrays = [np.moveaxis(array, cut, 0) for array in arrays]
+        rows = [np.moveaxis(array, cut, 0) for array in rows]
+    *sources, target = arrays
 
     def block_work(start: int, stop: int) -> None:
         blocks = []
