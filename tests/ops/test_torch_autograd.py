@@ -251,6 +251,14 @@ def test_linear_cross_entropy(reduction):
     )
 
 
+def test_linear_cross_entropy_of_one_class_with_a_bias():
+    agree(
+        lambda h, w, b: ours.linear_cross_entropy(h, w, torch.tensor([0, 0]), linear_bias=b),
+        lambda h, w, b: functional.cross_entropy(functional.linear(h, w, b), torch.tensor([0, 0])),
+        [torch.randn(2, 1), torch.randn(1, 1), torch.randn(1)],
+    )
+
+
 def capped(logits, labels, reduction):
     """Cross-entropy with a soft cap of 3 and a z-loss of 0.1."""
     z = 3.0 * torch.tanh(logits / 3.0)

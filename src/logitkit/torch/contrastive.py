@@ -41,11 +41,10 @@ def info_nce(
         >>> temperature.grad > 0  # sharper would be better: these pairs do belong together
         tensor(True)
     """
-    given = {"anchors": check_tensor(anchors, "anchors", "info_nce"), "positives": positives, "negatives": negatives}
-    options = {"symmetric": symmetric, "normalize": normalize, "sample_weights": sample_weights}
-    return loss_of_several(
-        ops.info_nce, "info_nce", {**given, "temperature": temperature}, reduction=reduction, **options
-    )
+    given: dict[str, Any] = {"anchors": check_tensor(anchors, "anchors", "info_nce")}
+    given.update(positives=positives, negatives=negatives, temperature=temperature)
+    options: dict[str, Any] = {"symmetric": symmetric, "normalize": normalize, "sample_weights": sample_weights}
+    return loss_of_several(ops.info_nce, "info_nce", given, numbers=("temperature",), reduction=reduction, **options)
 
 
 def sigmoid_pairwise_loss(
@@ -69,10 +68,14 @@ def sigmoid_pairwise_loss(
         tensor(True)
     """
     name = "sigmoid_pairwise_loss"
-    given = {"anchors": check_tensor(anchors, "anchors", name), "positives": positives}
-    learned = {"temperature": temperature, "bias": bias}
-    options = {"normalize": normalize, "sample_weights": sample_weights}
-    return loss_of_several(ops.sigmoid_pairwise_loss, name, {**given, **learned}, reduction=reduction, **options)
+    given: dict[str, Any] = {"anchors": check_tensor(anchors, "anchors", name), "positives": positives}
+    given.update(temperature=temperature, bias=bias)
+    options: dict[str, Any] = {
+        "numbers": ("temperature", "bias"),
+        "normalize": normalize,
+        "sample_weights": sample_weights,
+    }
+    return loss_of_several(ops.sigmoid_pairwise_loss, name, given, reduction=reduction, **options)
 
 
 def supervised_contrastive_loss(
@@ -96,7 +99,8 @@ def supervised_contrastive_loss(
     """
     name = "supervised_contrastive_loss"
     given = {"embeddings": check_tensor(embeddings, "embeddings", name), "temperature": temperature}
-    options = {"labels": labels, "normalize": normalize, "sample_weights": sample_weights}
+    options: dict[str, Any] = {"labels": labels, "normalize": normalize, "sample_weights": sample_weights}
+    options["numbers"] = ("temperature",)
     return loss_of_several(ops.supervised_contrastive_loss, name, given, reduction=reduction, **options)
 
 

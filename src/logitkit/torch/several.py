@@ -18,7 +18,13 @@ Compute = Callable[[tuple[Tensor, ...], Tensor | None, str, tuple[bool, ...]], t
 
 
 def loss_of_several(
-    function: Callable[..., Any], name: str, given: dict[str, Any], *, reduction: str, **options: Any
+    function: Callable[..., Any],
+    name: str,
+    given: dict[str, Any],
+    *,
+    numbers: tuple[str, ...] = (),
+    reduction: str,
+    **options: Any,
 ) -> Tensor:
     """Return what a loss of `ops` gives for tensors by name, each of which may take a gradient.
 
@@ -27,6 +33,7 @@ def loss_of_several(
             gradient for each name, or one gradient alone.
         name: what errors call the function.
         given: its arguments that may take a gradient; numbers and None are passed on.
+        numbers: which of them are single numbers, such as a temperature.
         reduction: "mean" and "sum" compute gradients in forward. "none" computes them in backward, since they are
             sums over rows, in which each upstream gradient weighs as a sample weight does.
         options: its other arguments.
@@ -41,7 +48,10 @@ def loss_of_several(
     def compute(
         inputs: tuple[Tensor, ...], weights: Tensor | None, reduction: str, wants: tuple[bool, ...]
     ) -> tuple[Tensor, list[Tensor]]:
-        arguments = {**given, **dict(zip(names, (_argument(value, any(wants)) for value in inputs), strict=True))}
+        arguments = dict(given)
+        for key, value in zip(names, inputs, strict=True):
+            is_number = key in numbers and value.numel() == 1
+            arguments[key] = value.item() if is_number else wide(value, any(wants))
         call = {**options, "reduction": reduction, **({} if weights is None else {"sample_weights": weights})}
         if not any(wants):
             return function(**arguments, **call).to(dtype), []
@@ -53,11 +63,6 @@ def loss_of_several(
     if reduction == "none" and is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return _PerRow.apply(compute, options.get("sample_weights"), *tensors)
     return with_gradients(lambda wants: compute(tensors, None, reduction, wants), *tensors)
-
-
-def _argument(tensor: Tensor, wants_grad: bool) -> Any:
-    """Return a tensor as a function of `ops` takes it: a single value, such as a temperature, as a number."""
-    return tensor.item() if tensor.numel() == 1 and tensor.ndim < 2 else wide(tensor, wants_grad)
 
 
 class _PerRow(Function):
