@@ -67,6 +67,28 @@ def test_what_is_kept_and_drawn_is_what_sorting_gives(row, options, seed):
         assert math.isclose(log_prob, math.log(probs[token]), rel_tol=1e-7, abs_tol=1e-12)
 
 
+def crowded_rows(rng):
+    """Rows in which halving the interval of logits finds no border at once, or only ties at it."""
+    yield 1.0 + rng.integers(0, 9, 6_000) * 2.0**-23  # neighbours in float32
+    yield rng.integers(-9, 9, 6_000) * 2.0**-149  # neighbours around zero
+    yield np.where(rng.random(6_000) < 0.5, rng.normal(0, 1e-30, 6_000), -1.0)
+    yield np.where(np.arange(6_000) < 5, 5.0, np.where(rng.random(6_000) < 0.5, 0.25, 0.25 + 2.0**-25))
+    yield rng.choice([-1.0, 1.0], 6_000) * np.exp(rng.uniform(-60, 1, 6_000))
+
+
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.77])
+@pytest.mark.parametrize("T", [0.9, 1e-6, 1e6])
+def test_rows_that_crowd_at_the_border(top_p, T, rng):
+    for row in crowded_rows(rng):
+        logits = row.astype(np.float32)
+        kept = naive.keep(logits.tolist(), temperature=T, top_p=top_p, gap=1e-5 / len(row))
+        found = np.flatnonzero(ops.process_logits(logits, SamplingOptions(temperature=T, top_p=top_p)) > -INF)
+        assert kept is None or found.tolist() == kept
+        if kept is None:  # a border that rounding moves by a token
+            mass = naive.masses(logits.tolist(), range(len(row)), T)
+            assert math.isclose(sum(mass[i] for i in found), top_p * sum(mass.values()), rel_tol=2e-3)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, "bfloat16"])
 def test_other_types(dtype, rng):
     if dtype == "bfloat16":
