@@ -28,6 +28,7 @@ LOGITS = 20_000  # in a case, at least
 class Exact:
     """One batch and all that the references are made of, in extended precision."""
 
+    logits: Any
     z: Any
     labels: Any
     maximum: Any
@@ -46,15 +47,32 @@ def exact(logits: Any, labels: Any) -> Exact:
     rest = exps.sum(axis=1, keepdims=True)
     np.put_along_axis(exps, at, 1, 1)
     log_total = np.log1p(rest)
-    return Exact(z, labels, maximum[:, 0], exps / (1 + rest), z - maximum - log_total, (maximum + log_total)[:, 0])
+    return Exact(
+        logits, z, labels, maximum[:, 0], exps / (1 + rest), z - maximum - log_total, (maximum + log_total)[:, 0]
+    )
 
 
 def _at_label(rows: Any, labels: Any) -> Any:
     return np.take_along_axis(rows, labels[:, None], 1)[:, 0]
 
 
+def _hot(logits: Any, labels: Any) -> Any:
+    return (np.arange(logits.shape[1]) == labels[:, None]).astype(logits.dtype)
+
+
 def _softplus(z: Any) -> Any:
     return np.maximum(z, 0) + np.log1p(np.exp(-abs(z)))
+
+
+def _backward_of_softmax(e: Exact) -> tuple[Any, Any]:
+    """Return the gradient for 1 at the label, and the size of its terms, from the probabilities that are given back."""
+    probs = ops.softmax(e.logits).astype(np.longdouble)
+    at_label = _at_label(probs, e.labels)[:, None]
+    return probs * (_one_hot(e) - at_label), probs * np.where(_one_hot(e), 1, at_label)
+
+
+def _probs_given_back(e: Exact) -> Any:
+    return np.exp(ops.log_softmax(e.logits).astype(np.longdouble))
 
 
 def _others(e: Exact) -> Any:
@@ -116,6 +134,23 @@ MEASURES = (
     Measure("sigmoid", lambda z, _: ops.sigmoid(z), lambda e: 1 / (1 + np.exp(-e.z))),
     Measure("log_sigmoid", lambda z, _: ops.log_sigmoid(z), lambda e: -_softplus(-e.z)),
     Measure("softplus", lambda z, _: ops.softplus(z), lambda e: _softplus(e.z)),
+    Measure(
+        "softmax_backward",
+        lambda z, y: ops.softmax_backward(_hot(z, y), ops.softmax(z)),
+        lambda e: _backward_of_softmax(e)[0],
+        lambda e: _backward_of_softmax(e)[1],
+    ),
+    Measure(
+        "log_softmax_backward",
+        lambda z, y: ops.log_softmax_backward(_hot(z, y), ops.log_softmax(z)),
+        lambda e: _one_hot(e) - _probs_given_back(e),
+        lambda e: np.where(_one_hot(e), 1, _probs_given_back(e)),
+    ),
+    Measure(
+        "logsumexp_backward",
+        lambda z, _: ops.logsumexp_backward(np.ones(len(z), z.dtype), z),
+        lambda e: e.probs,
+    ),
     *_loss(
         "cross_entropy",
         ops.cross_entropy,
