@@ -80,7 +80,7 @@ def import_ms() -> float:
 def small_costs() -> list[dict[str, Any]]:
     """Return what a call and an import cost, each beside its bar."""
     logits = np.array([2.0, 1.0, 0.1], np.float32)
-    costs = [
+    costs: list[dict[str, Any]] = [
         {"what": "softmax of 3 logits, µs", "value": small_call_us(logits), "at_most": SMALL_CALL_US},
         {"what": "softmax of a list of 3, µs", "value": small_call_us(logits.tolist()), "at_most": None},
         {"what": "import logitkit, ms", "value": import_ms(), "at_most": IMPORT_MS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -55,11 +56,12 @@ def numpy_cross_entropy(logits: Any, labels: Any) -> Any:
     return loss, probs
 
 
-@jax.jit
-@jax.value_and_grad
-def jax_cross_entropy(logits: Any, labels: Any) -> Any:
-    """Return the mean loss and its gradient in JAX."""
+def jax_loss(logits: Any, labels: Any) -> Any:
+    """Return the mean loss in JAX."""
     return -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1).mean()
+
+
+jax_cross_entropy = jax.jit(jax.value_and_grad(jax_loss))
 
 
 def copy_work(source: Any, target: Any) -> Work:
@@ -77,22 +79,25 @@ def float32_tasks(N: int, C: int) -> Iterator[Task]:
     tensor, tensor_labels = torch.from_numpy(logits), torch.from_numpy(labels)
     buffer = np.zeros_like(logits)
     tensor_buffer = torch.zeros_like(tensor)
+    into_buffer = {
+        "softmax": partial(ops.softmax, logits, probs_out=buffer),
+        "log_softmax": partial(ops.log_softmax, logits, log_probs_out=buffer),
+    }
     for name, function, tensor_function, scipy_function in (
         ("softmax", ops.softmax, torch.softmax, scipy.special.softmax),
         ("log_softmax", ops.log_softmax, torch.log_softmax, scipy.special.log_softmax),
     ):
-        out = "probs_out" if name == "softmax" else "log_probs_out"
         works: dict[str, Work] = {
-            "logitkit": lambda f=function: f(logits),
-            "torch": lambda f=tensor_function: f(tensor, -1),
-            "scipy": lambda f=scipy_function: f(logits, axis=-1),
+            "logitkit": partial(function, logits),
+            "torch": partial(tensor_function, tensor, -1),
+            "scipy": partial(scipy_function, logits, axis=-1),
         }
         if name == "softmax":
-            works["numpy"] = lambda: numpy_softmax(logits)
+            works["numpy"] = partial(numpy_softmax, logits)
         yield Task(name, (N, C), "float32", {"torch": 3.0, "scipy": 5.0}, works)
         works = {
-            "logitkit": lambda f=function, out=out: f(logits, **{out: buffer}),
-            "torch": lambda f=tensor_function: f(tensor, -1, out=tensor_buffer),
+            "logitkit": into_buffer[name],
+            "torch": partial(tensor_function, tensor, -1, out=tensor_buffer),
             "copy": copy_work(logits, buffer),
         }
         yield Task(f"{name} into a buffer", (N, C), "float32", {"copy": 0.6} if C >= WIDE else {}, works)
@@ -131,8 +136,8 @@ def half_tasks(N: int, C: int) -> Iterator[Task]:
             ("log_softmax", ops.log_softmax, torch.log_softmax),
         ):
             works: dict[str, Work] = {
-                "logitkit": lambda f=function, z=logits: f(z),
-                "torch": lambda f=tensor_function, z=tensor: f(z, -1),
+                "logitkit": partial(function, logits),
+                "torch": partial(tensor_function, tensor, -1),
             }
             yield Task(name, (N, C), dtype, {"torch": 2.0}, works)
 
@@ -147,8 +152,8 @@ def column_tasks() -> Iterator[Task]:
         ("logsumexp", ops.logsumexp, torch.logsumexp),
     ):
         works: dict[str, Work] = {
-            "logitkit": lambda f=function: f(logits, axis=0),
-            "torch": lambda f=tensor_function: f(tensor, 0),
+            "logitkit": partial(function, logits, axis=0),
+            "torch": partial(tensor_function, tensor, 0),
         }
         yield Task(f"{name} over axis 0", COLUMNS, "float32", {"torch": 2.0}, works)
 
