@@ -36,6 +36,7 @@ UNCERTAINTY_SHAPES = [(1_000_000, 10), (32, 131_072)]
 CHAIN = ops.SamplingOptions(temperature=0.8, top_k=50, top_p=0.95)
 CHAINS = {"temperature + top-k + top-p": CHAIN, "top-p": ops.SamplingOptions(top_p=0.95), "temperature": None}
 V = 128_256
+BURST = 20  # calls of one row are timed by so many at a time, in a warm cache, as a model's loop makes them
 
 
 def logits_of(N: int, C: int) -> Any:
@@ -135,6 +136,16 @@ def sampling_cases() -> list[Case]:
     return cases
 
 
+def burst(work: Work, calls: int) -> Work:
+    """Return work that makes so many calls."""
+
+    def calls_in_turn() -> None:
+        for _ in range(calls):
+            work()
+
+    return calls_in_turn
+
+
 def check_equal(works: dict[str, Work]) -> None:
     """Raise unless every library gives what logitkit gives, to the rounding of the least precise."""
     ours = np.asarray(works["logitkit"](), dtype=np.float64)
@@ -154,7 +165,9 @@ def main() -> None:
     for task, shape, works, bars, most_ms in [*selection_cases(), *uncertainty_cases(), *sampling_cases()]:
         if not task.startswith("sample"):
             check_equal(works)
-        times = medians_ms(works, repeats=repeats)
+        calls = BURST if shape[0] == 1 else 1
+        times = medians_ms({name: burst(work, calls) for name, work in works.items()}, repeats=repeats)
+        times = {name: ms / calls for name, ms in times.items()}
         ratios = {name: times[name] / times["logitkit"] for name in times if name != "logitkit"}
         missed = [name for name, bar in bars.items() if ratios[name] < bar]
         missed += ["ms"] if most_ms is not None and times["logitkit"] > most_ms else []

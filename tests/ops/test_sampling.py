@@ -179,7 +179,10 @@ def test_log_probs_are_those_of_the_processed_logits(rng):
     options = SamplingOptions(temperature=0.9, top_k=30, min_p=1e-6)
     tokens, log_probs = ops.sample(logits, options, rng=rng)
     expected = ops.log_softmax(ops.process_logits(logits, options))[np.arange(50), tokens]
-    assert np.allclose(log_probs, expected, rtol=1e-9, atol=0.0)  # those just below 0 too
+    assert np.allclose(log_probs, expected, rtol=1e-9, atol=0.0)
+    for options in (SamplingOptions(), SamplingOptions(top_k=2), SamplingOptions(min_p=1e-12)):
+        _, log_prob = ops.sample([0.0, -25.0, -INF], options, uniforms=0.5)
+        assert math.isclose(log_prob, -math.log1p(math.exp(-25.0)), rel_tol=1e-14)  # just below 0
 
 
 def test_the_borders_of_the_uniform_number():
