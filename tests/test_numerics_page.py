@@ -24,7 +24,7 @@ def tool():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         yield module
-    for name in ("numerics_behaviour", "numerics_errors"):
+    for name in [name for name in sys.modules if name.startswith("numerics_")]:
         del sys.modules[name]
 
 

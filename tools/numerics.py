@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numerics_behaviour
 import numerics_errors
 from numerics_behaviour import Say, markdown
+from numerics_exact import MEASURES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(ROOT / "docs" / name for name in ("numerics.md", "numerics.zh.md"))
@@ -44,7 +45,7 @@ def largest_errors(found: dict[tuple[str, str, int, float], float], say: Say) ->
     """Return the table of functions by dtypes: the largest error over all numbers of classes and all spreads."""
     dtypes = [dtype.name for dtype in numerics_errors.DTYPES]
     lines = [[say("function", "函数"), *dtypes], ["---"] + ["---:"] * len(dtypes)]
-    for one in numerics_errors.MEASURES:
+    for one in MEASURES:
         worst = [max(ulp for key, ulp in found.items() if key[:2] == (one.name, dtype)) for dtype in dtypes]
         name, _, part = one.name.partition(": ")
         lines.append([f"`{name}` {part}".rstrip(), *map(_shown, worst)])

@@ -1,16 +1,13 @@
 """Draw the figures of the guide as SVG, in English and in Chinese: `python docs/guide/figures.py [FOLDER]`.
 
-Every curve is computed here by `logitkit.ops`; the lab's curves come from `examples/gradient_lab.py`. The files are
-plain text without fonts in them: the same on every machine, light or dark as the reader's page is.
+Every curve is computed here by `logitkit.ops`; the lab's curves come from `examples/gradient_lab.py`. The files are the
+same on every machine.
 """
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from html import escape
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,121 +15,11 @@ import numpy as np
 from logitkit import ops
 
 HERE = Path(__file__).resolve().parent
-COLOURS = ("#2f7fc1", "#d1495b", "#e08e0b", "#2e9e6b", "#8a63b5", "#7a7a7a")
-STYLE = """
-text { fill: #333; font: 13px system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC",
-  "Microsoft YaHei", sans-serif }
-.small { font-size: 12px; fill: #666 }
-.title { font-weight: 600 }
-.paper { fill: #fff }
-.grid { stroke: #e4e4e4 }
-.axis { stroke: #888 }
-.mark { stroke: #999; stroke-dasharray: 3 3 }
-.curve { fill: none; stroke-width: 2; stroke-linejoin: round }
-@media (prefers-color-scheme: dark) {
-  text { fill: #ddd }
-  .small { fill: #9aa }
-  .paper { fill: #0d1117 }
-  .grid { stroke: #2b3036 }
-}
-"""
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[1] / "examples"))
 
-
-@dataclass
-class Panel:
-    """A pair of axes at a place of the drawing; data go in, SVG comes out."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    x: tuple[float, float]
-    y: tuple[float, float]
-    log_x: bool = False
-    log_y: bool = False
-    parts: list[str] = field(default_factory=list)
-
-    def px(self, value: float) -> float:
-        """Return the place of a number along x."""
-        return self.left + self.width * _fraction(value, self.x, self.log_x)
-
-    def py(self, value: float) -> float:
-        """Return the place of a number along y."""
-        return self.top + self.height * (1.0 - _fraction(value, self.y, self.log_y))
-
-    def axes(self, title: str, x_ticks: Sequence[float], y_ticks: Sequence[float], x_label: str = "") -> Panel:
-        """Draw grid, ticks and title."""
-        right, bottom = self.left + self.width, self.top + self.height
-        self.write(title, self.left, self.top - 12, "title")
-        for tick in y_ticks:
-            y = self.py(tick)
-            self.parts.append(_line(self.left, y, right, y, "grid"))
-            self.write(_tick(tick), self.left - 6, y + 4, "small", "end")
-        for tick in x_ticks:
-            self.write(_tick(tick), self.px(tick), bottom + 17, "small", "middle")
-        self.parts.append(_line(self.left, bottom, right, bottom, "axis"))
-        if x_label:
-            self.write(x_label, (self.left + right) / 2, bottom + 36, "small", "middle")
-        return self
-
-    def curve(self, x: Iterable[float], y: Iterable[float], colour: str, dashes: str = "") -> None:
-        """Draw a line through the points; what is not finite or below a logarithmic axis breaks it."""
-        pieces: list[list[str]] = [[]]
-        for a, b in zip(x, y, strict=True):
-            if not math.isfinite(b) or (self.log_y and b <= 0.0):
-                pieces.append([])
-                continue
-            low, high = self.y
-            pieces[-1].append(f"{self.px(a):.1f},{self.py(min(max(b, low), high)):.1f}")
-        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-        for points in pieces:
-            if len(points) > 1:
-                self.parts.append(f'<polyline class="curve" stroke="{colour}"{dashed} points="{" ".join(points)}"/>')
-
-    def bar(self, x: float, value: float, colour: str, label: str, width: float = 34.0, opacity: float = 1.0) -> None:
-        """Draw a bar from 0, its number at the end."""
-        zero, end = self.py(max(0.0, self.y[0])), self.py(value)
-        self.parts.append(
-            f'<rect x="{self.px(x) - width / 2:.1f}" y="{min(zero, end):.1f}" width="{width:.1f}" '
-            f'height="{abs(end - zero):.1f}" fill="{colour}" opacity="{opacity:g}"/>'
-        )
-        if label:
-            self.write(label, self.px(x), min(zero, end) - 5, "small", "middle")
-
-    def write(self, text: str, x: float, y: float, class_: str = "", anchor: str = "start", colour: str = "") -> None:
-        """Write at a place of the drawing."""
-        style = f' style="fill:{colour}"' if colour else ""
-        self.parts.append(
-            f'<text class="{class_}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
-        )
-
-
-def _fraction(value: float, bounds: tuple[float, float], logarithmic: bool) -> float:
-    low, high = bounds
-    if logarithmic:
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    return (value - low) / (high - low)
-
-
-def _tick(value: float) -> str:
-    power = math.log10(value) if value > 0 else 0.5
-    if (value >= 1e4 or 0 < value <= 1e-3) and power == round(power):
-        return "10" + str(round(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value:g}".replace("-", "−")
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
-    return f'<line class="{class_}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _svg(width: int, height: int, title: str, *panels: Panel) -> str:
-    body = "\n".join(part for panel in panels for part in panel.parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img">\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n'
-        f'<rect class="paper" width="{width}" height="{height}"/>\n{body}\n</svg>\n'
-    )
-
+import gradient_lab
+from drawing import COLOURS, Panel, line, svg
 
 Words = Callable[[str, str], str]  # picks the English or the Chinese one
 
@@ -153,7 +40,7 @@ def steps(say: Words) -> str:
             panel.bar(c, value, COLOURS[c], form.format(value))
             panel.write(names[c], panel.px(c), 212, "small", "middle")
         panels.append(panel)
-    return _svg(800, 230, say("From logits to probabilities", "从 logits 到概率"), *panels)
+    return svg(800, 230, say("From logits to probabilities", "从 logits 到概率"), *panels)
 
 
 def temperature(say: Words) -> str:
@@ -164,12 +51,12 @@ def temperature(say: Words) -> str:
     panel = Panel(50, 40, 560, 220, (0.1, 20.0), (0.0, 1.0), log_x=True)
     label = say("temperature T", "温度 T")
     panel.axes(say("probability", "概率"), [0.1, 0.2, 0.5, 1, 2, 5, 10, 20], [0, 0.25, 0.5, 0.75, 1], label)
-    panel.parts.append(_line(panel.px(1), panel.top, panel.px(1), panel.top + panel.height, "mark"))
+    panel.parts.append(line(panel.px(1), panel.top, panel.px(1), panel.top + panel.height, "mark"))
     for c, (at, dy, anchor) in enumerate(((0.6, -6, "start"), (0.6, -6, "end"), (1.5, 18, "start"))):
         panel.curve(temperatures, probs[:, c], COLOURS[c])
         i = int(np.searchsorted(temperatures, at))
         panel.write(names[c], panel.px(at), panel.py(probs[i, c]) + dy, "", anchor, COLOURS[c])
-    return _svg(640, 310, say("Softmax over the temperature", "softmax 随温度的变化"), panel)
+    return svg(640, 310, say("Softmax over the temperature", "softmax 随温度的变化"), panel)
 
 
 def logarithm(say: Words) -> str:
@@ -190,7 +77,7 @@ def logarithm(say: Words) -> str:
     )
     panel.write("log_softmax", panel.px(105.3), panel.py(-106.2), "", "end", COLOURS[0])
     panel.write("log(softmax)", panel.px(99.3), panel.py(-98.5), "", colour=COLOURS[1])
-    return _svg(640, 310, say("The logarithm of a small probability", "小概率的对数"), panel)
+    return svg(640, 310, say("The logarithm of a small probability", "小概率的对数"), panel)
 
 
 def gradient(say: Words) -> str:
@@ -204,23 +91,18 @@ def gradient(say: Words) -> str:
     panel = Panel(50, 40, 560, 220, (-12.0, 12.0), (0.0, 1.1))
     label = say("how far the right class is ahead", "正确类别领先多少")
     panel.axes(say("pull on its logit", "对它的 logit 的拉力"), range(-12, 13, 4), [0, 0.25, 0.5, 0.75, 1], label)
-    panel.parts.append(_line(panel.px(0), panel.top, panel.px(0), panel.top + panel.height, "mark"))
+    panel.parts.append(line(panel.px(0), panel.top, panel.px(0), panel.top + panel.height, "mark"))
     panel.curve(leads, -grad[:, 0], COLOURS[0])
     panel.curve(leads, -squared[:, 0], COLOURS[1])
     panel.write(say("cross-entropy: 1 − p", "交叉熵：1 − p"), panel.px(-11.6), panel.py(1.03), "", colour=COLOURS[0])
     panel.write(say("squared error", "平方误差"), panel.px(-4.2), panel.py(0.18), "", "end", COLOURS[1])
     panel.write(say("wrong", "错"), panel.px(-0.4), panel.top + 10, "small", "end")
     panel.write(say("right", "对"), panel.px(0.4), panel.top + 10, "small")
-    return _svg(640, 310, say("The gradient of two losses", "两种损失的梯度"), panel)
+    return svg(640, 310, say("The gradient of two losses", "两种损失的梯度"), panel)
 
 
 def lab(say: Words) -> str:
     """Four courses of the gradient lab: loss, scale and level."""
-    sys.path.insert(0, str(HERE.parents[1] / "examples"))
-    try:
-        import gradient_lab
-    finally:
-        sys.path.pop(0)
     settings = (gradient_lab.GOOD, gradient_lab.SMALL, gradient_lab.L2, gradient_lab.Z_LOSS)
     courses = [gradient_lab.train(setting, 400) for setting in settings]
     names = (
@@ -245,7 +127,7 @@ def lab(say: Words) -> str:
         x = 60 + 185 * i
         panels[0].parts.append(f'<line x1="{x}" y1="270" x2="{x + 22}" y2="270" stroke="{colour}" stroke-width="3"/>')
         panels[0].write(name, x + 28, 274)
-    return _svg(780, 290, say("The gradient lab", "梯度实验"), *panels)
+    return svg(780, 290, say("The gradient lab", "梯度实验"), *panels)
 
 
 def sampling(say: Words) -> str:
@@ -272,7 +154,7 @@ def sampling(say: Words) -> str:
         "灰：之前；蓝：之后；十个词元按 logit 从大到小排列",
     )
     panels[0].write(note, 40, 212, "small")
-    return _svg(780, 228, say("Four ways to cut a distribution", "裁剪一个分布的四种办法"), *panels)
+    return svg(780, 228, say("Four ways to cut a distribution", "裁剪一个分布的四种办法"), *panels)
 
 
 FIGURES = (steps, temperature, logarithm, gradient, lab, sampling)
