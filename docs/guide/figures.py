@@ -14,13 +14,13 @@ import numpy as np
 
 from logitkit import ops
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
 import gradient_lab
 from drawing import COLOURS, Panel, line, svg
 
+HERE = Path(__file__).resolve().parent
 Words = Callable[[str, str], str]  # picks the English or the Chinese one
 
 
