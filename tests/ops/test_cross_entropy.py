@@ -286,3 +286,16 @@ def test_bad_input():
     for message, arguments in bad_options.items():
         with pytest.raises(OptionError, match=message):
             ops.cross_entropy(logits, **arguments)
+
+
+@pytest.mark.parametrize("step", [-7, -1, 1, 7])
+def test_a_gradient_may_lie_across_the_logits(step, rng):
+    """The buffer begins some rows before or after the logits, in the same memory."""
+    memory = rng.normal(0, 3, (30_007, 5)).astype(np.float32)
+    labels = rng.integers(0, 5, 30_000)
+    logits, buffer = (memory[-step:], memory[: len(memory) + step]) if step < 0 else (memory[:-step], memory[step:])
+    logits, buffer = logits[:30_000], buffer[:30_000]
+    loss, expected = ops.cross_entropy(logits.copy(), labels, grad=True)
+    again, grad = ops.cross_entropy(logits, labels, grad_out=buffer)
+    assert again == loss and grad is buffer
+    np.testing.assert_array_equal(grad, expected)

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logitkit.arrays import compute_dtype, read_only, to_numpy
+from logitkit.arrays import read_only, to_numpy
 from logitkit.checks import (
     as_labels,
     as_logits,
-    as_out,
     as_weights,
     check_at_least_zero,
     check_choice,
@@ -20,11 +19,11 @@ from logitkit.checks import (
     input_error,
 )
 from logitkit.errors import OptionError
-from logitkit.kernels import run_blocks, split
 from logitkit.kernels.cross_entropy import cross_entropy_block, soft_cross_entropy_block
 from logitkit.kernels.exp_tiles import scratch_for
 from logitkit.kinds import returns_callers_kind
-from logitkit.ops._rows import Array, block_rows, is_plain, to_block
+from logitkit.ops._losses import REDUCTIONS, as_row_weights, grad_buffer, map_loss_blocks, mean_divisor, same_type
+from logitkit.ops._rows import Array
 
 __all__ = ["cross_entropy"]
 
@@ -94,7 +93,7 @@ def cross_entropy(
     array = as_logits(logits, _NAME)
     smoothing = check_fraction(label_smoothing, "label_smoothing", _NAME)
     z_factor = check_at_least_zero(z_loss, "z_loss", _NAME)
-    check_choice(reduction, ("mean", "sum", "none"), "reduction", _NAME)
+    check_choice(reduction, REDUCTIONS, "reduction", _NAME)
     if (labels is None) == (targets is None):
         both = "neither" if labels is None else "both"
         raise OptionError(f"Exactly one of 'labels' and 'targets' of {_NAME} must be given; got {both}.")
@@ -105,12 +104,10 @@ def cross_entropy(
         raise OptionError(f"The 'ignore_index' option of {_NAME} goes with 'labels'; 'targets' have weights instead.")
     soft_targets = None if targets is None else _as_targets(targets, array.shape).reshape(N, C)
     by_class = None if class_weights is None else as_weights(class_weights, (C,), "class_weights", _NAME)
-    by_row = None if sample_weights is None else as_weights(sample_weights, shape, "sample_weights", _NAME).reshape(N)
+    by_row = as_row_weights(sample_weights, shape, _NAME)
     if kept is not None:
         by_row = kept.astype(np.float64) if by_row is None else by_row * kept
-    wants_grad = grad or grad_out is not None
-    dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
-    out = as_out(grad_out if wants_grad else None, array.shape if wants_grad else (0, C), dtype, "grad_out", _NAME)
+    out = grad_buffer(array, grad, grad_out, _NAME)
 
     # `row_weights` is what a row counts in the mean; `factors` is what its plain loss is multiplied by.
     row_weights = by_row
@@ -119,40 +116,25 @@ def cross_entropy(
         row_weights = of_label if by_row is None else of_label * by_row
     in_targets = soft_targets is not None or (by_class is not None and (smoothing > 0.0 or z_factor > 0.0))
     factors = by_row if in_targets else row_weights
-    total = float(N) if row_weights is None else float(np.sum(row_weights))
-    divisor = total if reduction == "mean" and total > 0.0 else 1.0
+    divisor = mean_divisor(float(N) if row_weights is None else float(np.sum(row_weights)), reduction)
     weights = read_only(np.ones(1) if factors is None else factors)
-    losses = np.empty(N if reduction == "none" else 0)
+    losses, scale = np.empty(N if reduction == "none" else 0), 1.0 / divisor
 
-    def work(start: int, stop: int) -> float:
-        source, target = rows[start:stop], rows_out[start:stop]
-        plain = is_plain(source) and source.dtype == compute and not overlaps
-        block = source if plain else to_block(source)
-        block_out = target if not wants_grad or (plain and is_plain(target)) else np.empty_like(block)
+    def work(start: int, stop: int, block: Array, block_grad: Array) -> float:
         w = weights if factors is None else weights[start:stop]
         y = None if class_indices is None else class_indices[start:stop]
-        block_losses = losses[start:stop]
         if in_targets:
             q = _weighted_targets(y if soft_targets is None else soft_targets[start:stop], by_class, smoothing, block)
-            loss = soft_cross_entropy_block(read_only(block), q, w, z_factor, 1.0 / divisor, block_losses, block_out)
+            total = soft_cross_entropy_block(block, q, w, z_factor, scale, losses[start:stop], block_grad)
         else:
             scratch = scratch_for(C, block.dtype)
-            options = (smoothing, z_factor, 1.0 / divisor, scratch)
-            loss = cross_entropy_block(read_only(block), y, w, *options, block_losses, block_out)
-        if wants_grad and block_out is not target:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                target[:] = block_out
-        return float(loss)
+            options = (smoothing, z_factor, scale, scratch)
+            total = cross_entropy_block(block, y, w, *options, losses[start:stop], block_grad)
+        return float(total)
 
-    compute, overlaps = compute_dtype(array.dtype), np.may_share_memory(array, out)
-    rows = array.reshape(N, C)
-    contiguous = out if not wants_grad or out.flags.c_contiguous else np.empty(array.shape, out.dtype)
-    rows_out = contiguous.reshape(-1, C) if wants_grad else np.empty((0, C), compute)
-    block_losses = run_blocks(work, split(N, block_rows(N, C)))
-    if contiguous is not out:
-        out[...] = contiguous
-    loss: Any = losses.reshape(shape) if reduction == "none" else float(np.sum(block_losses)) / divisor
-    return (loss, out) if wants_grad else loss
+    sums = map_loss_blocks(array, out, C, work)
+    loss: Any = losses.reshape(shape) if reduction == "none" else float(np.sum(sums)) / divisor
+    return loss if out is None else (loss, out)
 
 
 def _as_kept_labels(
@@ -184,10 +166,10 @@ def _weighted_targets(rows: Array | None, class_weights: Array | None, smoothing
     assert rows is not None
     n, C = logits.shape
     if rows.ndim == 2:
-        q = rows if smoothing == 0.0 else (1.0 - smoothing) * rows.astype(np.float64) + smoothing / C
+        if smoothing == 0.0 and class_weights is None:
+            return same_type(rows, logits.dtype)
+        q = (1.0 - smoothing) * rows.astype(np.float64) + smoothing / C
     else:
         q = np.full((n, C), smoothing / C)
         q[np.arange(n), rows] += 1.0 - smoothing
-    if class_weights is not None:
-        q = q * class_weights
-    return read_only(np.ascontiguousarray(q, dtype=logits.dtype))
+    return same_type(q if class_weights is None else q * class_weights, logits.dtype)
