@@ -44,7 +44,7 @@ def info_nce(
     given: dict[str, Any] = {"anchors": check_tensor(anchors, "anchors", "info_nce")}
     given.update(positives=positives, negatives=negatives, temperature=temperature)
     options: dict[str, Any] = {"symmetric": symmetric, "normalize": normalize, "sample_weights": sample_weights}
-    return loss_of_several(ops.info_nce, "info_nce", given, numbers=("temperature",), reduction=reduction, **options)
+    return loss_of_several(ops.info_nce, "info_nce", given, reduction=reduction, **options)
 
 
 def sigmoid_pairwise_loss(
@@ -71,7 +71,6 @@ def sigmoid_pairwise_loss(
     given: dict[str, Any] = {"anchors": check_tensor(anchors, "anchors", name), "positives": positives}
     given.update(temperature=temperature, bias=bias)
     options: dict[str, Any] = {
-        "numbers": ("temperature", "bias"),
         "normalize": normalize,
         "sample_weights": sample_weights,
     }
@@ -100,7 +99,6 @@ def supervised_contrastive_loss(
     name = "supervised_contrastive_loss"
     given = {"embeddings": check_tensor(embeddings, "embeddings", name), "temperature": temperature}
     options: dict[str, Any] = {"labels": labels, "normalize": normalize, "sample_weights": sample_weights}
-    options["numbers"] = ("temperature",)
     return loss_of_several(ops.supervised_contrastive_loss, name, given, reduction=reduction, **options)
 
 

@@ -22,7 +22,6 @@ def loss_of_several(
     name: str,
     given: dict[str, Any],
     *,
-    numbers: tuple[str, ...] = (),
     reduction: str,
     **options: Any,
 ) -> Tensor:
@@ -33,7 +32,6 @@ def loss_of_several(
             gradient for each name, or one gradient alone.
         name: what errors call the function.
         given: its arguments that may take a gradient; numbers and None are passed on.
-        numbers: which of them are single numbers, such as a temperature.
         reduction: "mean" and "sum" compute gradients in forward. "none" computes them in backward, since they are
             sums over rows, in which each upstream gradient weighs as a sample weight does.
         options: its other arguments.
@@ -48,10 +46,7 @@ def loss_of_several(
     def compute(
         inputs: tuple[Tensor, ...], weights: Tensor | None, reduction: str, wants: tuple[bool, ...]
     ) -> tuple[Tensor, list[Tensor]]:
-        arguments = dict(given)
-        for key, value in zip(names, inputs, strict=True):
-            is_number = key in numbers and value.numel() == 1
-            arguments[key] = value.item() if is_number else wide(value, any(wants))
+        arguments = {**given, **{key: wide(value, any(wants)) for key, value in zip(names, inputs, strict=True)}}
         call = {**options, "reduction": reduction, **({} if weights is None else {"sample_weights": weights})}
         if not any(wants):
             return function(**arguments, **call).to(dtype), []
