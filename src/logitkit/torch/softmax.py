@@ -59,8 +59,8 @@ def logsumexp(input: Tensor, dim: int, keepdim: bool = False, *, temperature: An
     Example:
         >>> import torch
         >>> from logitkit.torch import logsumexp
-        >>> logsumexp(torch.tensor([1000.0, 1000.0]), dim=-1)
-        tensor(1000.6931)
+        >>> round(logsumexp(torch.tensor([1000.0, 1000.0]), dim=-1).item(), 2)
+        1000.69
     """
     values = _apply(_Logsumexp, "logsumexp", input, dim, None, temperature)
     return values.unsqueeze(dim) if keepdim else values
