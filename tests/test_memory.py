@@ -72,12 +72,18 @@ def test_small_results_and_results_above_the_limit_are_plain(monkeypatch):
 
 
 def test_the_oldest_go_when_the_limit_is_reached(monkeypatch):
-    monkeypatch.setattr(memory, "_LIMIT", 2 * SIZE)
+    monkeypatch.setattr(memory, "_LIMIT", 2 * (SIZE + memory.LINE))
     arrays = [memory.empty((SIZE,), np.uint8) for _ in range(3)]
     places = [address(a) for a in arrays]
     while arrays:
         arrays.pop(0)
-    assert [address(block) for block in memory._kept.values()] == places[1:]
+    kept = [address(block) for block in memory._kept.values()]
+    assert [place - block < memory.LINE for block, place in zip(kept, places[1:], strict=True)] == [True, True]
+
+
+def test_results_begin_with_a_line_of_the_cache():
+    arrays = [memory.empty((SIZE + i,), np.float32) for i in range(4)]
+    assert [address(array) % memory.LINE for array in arrays] == [0, 0, 0, 0]
 
 
 def test_much_larger_memory_is_not_lent_for_a_smaller_result():

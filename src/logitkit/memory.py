@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["empty", "release"]
 
+LINE = 64  # bytes: results begin with a line of the cache, as JAX wants memory that it takes without a copy
 SMALLEST = 2**20  # bytes: below this, the allocator of the system keeps blocks by itself
 
 
@@ -57,8 +58,9 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     size = count * dtype.itemsize
     if size < SMALLEST or size > _LIMIT:
         return np.empty(shape, dtype)
-    whole = np.asarray(_Loan(_take(size), _give_back))
-    return whole[:size].view(dtype).reshape(shape)
+    whole = np.asarray(_Loan(_take(size + LINE - 1), _give_back))
+    start = -whole.__array_interface__["data"][0] % LINE
+    return whole[start : start + size].view(dtype).reshape(shape)
 
 
 def release() -> None:
