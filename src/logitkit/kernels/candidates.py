@@ -53,7 +53,7 @@ def _larger(a: Any, b: Any) -> Any:
 
 
 @jit
-def _maxima_of_numbers(p: Any, start: int, W: int, m: Any, to: int) -> int:
+def _maxima_of_numbers(p: Any, start: int, W: int, m: Any, to: int) -> Any:
     """Write the largest key of each group of a chunk where no entry is NaN; return how often one was seen.
 
     Beside other maxima, rather than within one row, numbers are compared by vectors too, at half the cost of keys.
