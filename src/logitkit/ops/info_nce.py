@@ -22,11 +22,18 @@ _NAME = "info_nce"
 
 
 class InfoNCEGrads(NamedTuple):
-    """The gradients of InfoNCE, of the shapes and types of what they are of."""
+    """The gradients of InfoNCE, of the shapes and types of what they are of; `negatives` is None where there are none.
+
+    Example:
+        >>> from logitkit import ops
+        >>> _, grads = ops.info_nce([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], temperature=0.5, grad=True)
+        >>> grads.anchors.round(3).tolist(), round(grads.temperature, 3)
+        ([[-0.119, 0.119], [0.119, -0.119]], 0.477)
+    """
 
     anchors: Any
     positives: Any
-    negatives: Any  # None where there are none
+    negatives: Any
     temperature: float
 
 

@@ -31,11 +31,18 @@ _NAME = "linear_cross_entropy"
 
 
 class LinearGrads(NamedTuple):
-    """The gradients of a loss of a linear layer, each of the shape and type of its array."""
+    """The gradients of a loss of a linear layer, each of the shape and type of its array; `bias` is None without one.
+
+    Example:
+        >>> from logitkit import ops
+        >>> _, grads = ops.linear_cross_entropy([[1.0, 0.0]], [[2.0, 0.0], [0.0, 2.0]], [0], grad=True)
+        >>> grads.weights.round(3).tolist(), grads.bias
+        ([[-0.119, 0.0], [0.119, 0.0]], None)
+    """
 
     hidden: Any
     weights: Any
-    bias: Any  # None where the layer has none
+    bias: Any
 
 
 @returns_callers_kind

@@ -20,7 +20,14 @@ _NAME = "sigmoid_pairwise_loss"
 
 
 class SigmoidPairwiseGrads(NamedTuple):
-    """The gradients of the sigmoid loss, of the shapes and types of what they are of."""
+    """The gradients of the sigmoid loss, of the shapes and types of what they are of.
+
+    Example:
+        >>> from logitkit import ops
+        >>> _, grads = ops.sigmoid_pairwise_loss([[1.0, 0.0]], [[1.0, 0.0]], temperature=0.5, bias=0.0, grad=True)
+        >>> grads.anchors.round(3).tolist(), round(grads.bias, 3)
+        ([[-0.238, 0.0]], -0.119)
+    """
 
     anchors: Any
     positives: Any

@@ -21,7 +21,15 @@ _NAME = "supervised_contrastive_loss"
 
 
 class SupervisedContrastiveGrads(NamedTuple):
-    """The gradients of the supervised contrastive loss."""
+    """The gradients of the supervised contrastive loss, of the embeddings' shape and type and a number.
+
+    Example:
+        >>> from logitkit import ops
+        >>> rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+        >>> _, grads = ops.supervised_contrastive_loss(rows, [0, 0, 1], temperature=0.5, grad=True)
+        >>> grads.embeddings.round(3).tolist(), round(grads.temperature, 3)
+        ([[-0.238, 0.119], [-0.238, 0.119], [0.238, 0.0]], 0.477)
+    """
 
     embeddings: Any
     temperature: float
