@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 import numba
 from platformdirs import user_cache_path
 
+from logitkit.kernels.placement import Placement
+
 __all__ = ["FASTMATH", "jit", "n_threads", "run_blocks", "set_threads", "split"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,12 +93,14 @@ class _Pool:
         self._owner: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self.inside = threading.local()
+        self.placement = Placement()
 
     def executor(self) -> ThreadPoolExecutor:
         owner = (os.getpid(), self.threads)
         with self._lock:
             if self._executor is None or self._owner != owner:
-                self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="logitkit")
+                self.placement = Placement()
+                self._executor = ThreadPoolExecutor(self.threads, "logitkit", self.placement.join)
                 self._owner = owner
             return self._executor
 
@@ -191,7 +195,9 @@ def run_blocks(work: Callable[[int, int], R], blocks: Sequence[tuple[int, int]])
         finally:
             _pool.inside.yes = False
 
-    helpers = [_pool.executor().submit(drain) for _ in range(min(_pool.threads, len(blocks)) - 1)]
+    executor = _pool.executor()
+    _pool.placement.make_way()
+    helpers = [executor.submit(drain) for _ in range(min(_pool.threads, len(blocks)) - 1)]
     try:
         drain()
     finally:
