@@ -158,33 +158,51 @@ def _cross_entropy_tile(
     rows, C = logits.shape
     tile, sums = pointer(scratch[0]), pointer(scratch[1])
     at, label, weight = pointer(logits), pointer(labels), pointer(weights)
-    per_row = 0 if weights.shape[0] == 1 else 1
     exp_tile(at, rows, C, 1.0, tile, sums)
-    shared, infinite = label_smoothing / C, 0
-    # Loops over lanes that vectorise, around one that gathers: each lane's own exponential, and its pull.
+    # Each loop over lanes does one thing, so that it vectorises; what is rare has a loop of its own.
+    infinite = 0
+    for lane in range(LANES):
+        sums[FACTOR + lane] = 1.0 / sums[TOTAL + lane]
+        sums[TOTAL + lane] = sums[LOG_SUM + lane]
+    if z_loss > 0.0:
+        for lane in range(rows):
+            z, slope = _z(z_loss, sums[MAXIMUM + lane] + sums[LOG_SUM + lane])
+            sums[FACTOR + lane] *= 1.0 + slope
+            sums[TOTAL + lane] += z
+            infinite += 1 if abs(slope) == np.inf else 0
     for lane in range(rows):
-        z, slope = _z(z_loss, sums[MAXIMUM + lane] + sums[LOG_SUM + lane])
-        share = (1.0 + slope) / sums[TOTAL + lane]
-        sums[TOTAL + lane] = sums[LOG_SUM + lane] + z
-        sums[FACTOR + lane] = share
-        infinite += 1 if abs(share) == np.inf else 0
-    for lane in range(rows):
-        y, maximum = label[lane], sums[MAXIMUM + lane]
-        sums[LOG_SUM + lane] = tile[y * LANES + lane]
-        if label_smoothing > 0.0:
-            sums[MAXIMUM + lane] = _pull(pointer(logits[lane]), C, y, maximum, label_smoothing)
-        else:
-            sums[MAXIMUM + lane] = _distance(at[lane * C + y], maximum)
+        sums[LOG_SUM + lane] = tile[label[lane] * LANES + lane]
+    if label_smoothing > 0.0:
+        for lane in range(rows):
+            maximum = sums[MAXIMUM + lane]
+            sums[MAXIMUM + lane] = _pull(pointer(logits[lane]), C, label[lane], maximum, label_smoothing)
+    else:
+        for lane in range(rows):
+            sums[MAXIMUM + lane] = _distance(at[lane * C + label[lane]], sums[MAXIMUM + lane])
+    if infinite > 0:
+        for lane in range(rows):  # 0 · ∞ counts as 0
+            own = sums[LOG_SUM + lane]
+            sums[LOG_SUM + lane] = _share(own, sums[FACTOR + lane])
+    else:
+        for lane in range(rows):
+            sums[LOG_SUM + lane] *= sums[FACTOR + lane]
+    shared = label_smoothing / C
+    hit = shared + (1.0 - label_smoothing)
     total = 0.0
     for lane in range(rows):
-        w, share = weight[lane * per_row], sums[FACTOR + lane]
-        loss = w * (sums[TOTAL + lane] - sums[MAXIMUM + lane]) if w != 0.0 else 0.0
-        own = _share(sums[LOG_SUM + lane], share)
+        loss = sums[TOTAL + lane] - sums[MAXIMUM + lane]
         sums[TOTAL + lane] = loss
-        sums[MAXIMUM + lane] = w * grad_scale * (own - shared - (1.0 - label_smoothing))
-        sums[FACTOR + lane] = w * grad_scale * share
-        sums[OFFSET + lane] = w * grad_scale * shared
+        sums[MAXIMUM + lane] = grad_scale * (sums[LOG_SUM + lane] - hit)
+        sums[FACTOR + lane] *= grad_scale
+        sums[OFFSET + lane] = grad_scale * shared
         total += loss
+    if weights.shape[0] != 1:
+        total = 0.0
+        for lane in range(rows):
+            w = weight[lane]
+            for i in (TOTAL, MAXIMUM, FACTOR, OFFSET):
+                sums[i + lane] = w * sums[i + lane] if w != 0.0 else 0.0
+            total += sums[TOTAL + lane]
     if losses_out.shape[0] > 0:
         for lane in range(rows):
             losses_out[lane] = sums[TOTAL + lane]
@@ -203,8 +221,10 @@ def _cross_entropy_tile(
     write_tile(tile, rows, C, grad)
     for lane in range(rows):
         grad[lane * C + label[lane]] = sums[MAXIMUM + lane]
-        if weight[lane * per_row] == 0.0:
-            grad_out[lane] = 0.0
+    if weights.shape[0] != 1:
+        for lane in range(rows):
+            if weight[lane] == 0.0:
+                grad_out[lane] = 0.0
     return total
 
 
