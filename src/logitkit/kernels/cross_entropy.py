@@ -158,6 +158,8 @@ def _cross_entropy_tile(
     rows, C = logits.shape
     tile, sums = pointer(scratch[0]), pointer(scratch[1])
     at, label, weight = pointer(logits), pointer(labels), pointer(weights)
+    per_row = 0 if weights.shape[0] == 1 else 1
+    weighted = per_row == 1 or weight[0] != 1.0
     exp_tile(at, rows, C, 1.0, tile, sums)
     # Each loop over lanes does one thing, so that it vectorises; what is rare has a loop of its own.
     infinite = 0
@@ -196,10 +198,10 @@ def _cross_entropy_tile(
         sums[FACTOR + lane] *= grad_scale
         sums[OFFSET + lane] = grad_scale * shared
         total += loss
-    if weights.shape[0] != 1:
+    if weighted:
         total = 0.0
         for lane in range(rows):
-            w = weight[lane]
+            w = weight[lane * per_row]
             for i in (TOTAL, MAXIMUM, FACTOR, OFFSET):
                 sums[i + lane] = w * sums[i + lane] if w != 0.0 else 0.0
             total += sums[TOTAL + lane]
@@ -221,9 +223,9 @@ def _cross_entropy_tile(
     write_tile(tile, rows, C, grad)
     for lane in range(rows):
         grad[lane * C + label[lane]] = sums[MAXIMUM + lane]
-    if weights.shape[0] != 1:
+    if weighted:
         for lane in range(rows):
-            if weight[lane] == 0.0:
+            if weight[lane * per_row] == 0.0:
                 grad_out[lane] = 0.0
     return total
 
