@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from logitkit.kernels import jit
+from logitkit.kernels.pointers import pointer
 
-__all__ = ["narrow", "narrowed", "widen", "widened"]
+__all__ = ["narrow", "narrow_at", "narrowed", "widen", "widen_at", "widened"]
 
 INFINITY_16, NAN_16, INFINITY_32 = np.uint32(0x7C00), np.uint32(0x7E00), np.uint32(0x7F800000)
 REBIAS = np.float32(2.0**112)  # a float16 counts its exponent from 15, a float32 from 127
@@ -75,22 +76,34 @@ def narrowed(value: Any, brain: Any) -> Any:
 
 
 @jit
-def widen(halves: Any, brain: Any, out: Any) -> None:
-    """Write float32 for the bits of as many halves; both arrays are flat and contiguous."""
+def widen_at(halves: Any, n: Any, brain: Any, out: Any) -> None:
+    """Write float32 for the bits of n halves; both are pointers."""
     if brain:
-        for i in range(out.shape[0]):
+        for i in range(n):
             out[i] = _from_bfloat16(halves[i])
     else:
-        for i in range(out.shape[0]):
+        for i in range(n):
             out[i] = _from_float16(halves[i])
+
+
+@jit
+def narrow_at(values: Any, n: Any, brain: Any, halves_out: Any) -> None:
+    """Write the nearest halves of n float32; both are pointers."""
+    if brain:
+        for i in range(n):
+            halves_out[i] = _to_bfloat16(values[i])
+    else:
+        for i in range(n):
+            halves_out[i] = _to_float16(values[i])
+
+
+@jit
+def widen(halves: Any, brain: Any, out: Any) -> None:
+    """Write float32 for the bits of as many halves; both arrays are flat and contiguous."""
+    widen_at(pointer(halves), out.shape[0], brain, pointer(out))
 
 
 @jit
 def narrow(values: Any, brain: Any, halves_out: Any) -> None:
     """Write the nearest halves of as many float32; both arrays are flat and contiguous."""
-    if brain:
-        for i in range(halves_out.shape[0]):
-            halves_out[i] = _to_bfloat16(values[i])
-    else:
-        for i in range(halves_out.shape[0]):
-            halves_out[i] = _to_float16(values[i])
+    narrow_at(pointer(values), halves_out.shape[0], brain, pointer(halves_out))

@@ -29,6 +29,7 @@ class Loops(NamedTuple):
     scaled_rows: Any
     columns: Any
     absent: float = 0.0
+    halves: Any = None
 
 
 def run(
@@ -42,6 +43,9 @@ def run(
             if B >= SHORT and C <= DEEPEST:
                 _run_columns(loops, logits, C, B, np.reciprocal(temperature).reshape(-1), out)
                 return
+        elif loops.halves is not None and logits.dtype != dtype and C >= FEW and isinstance(temperature, float):
+            _run_halves(loops, logits, C, 1.0 / temperature, out)
+            return
         elif (
             logits.size <= SMALLEST
             and logits.dtype == dtype
@@ -77,6 +81,18 @@ def _scaled_rows(loops: Loops, block: Array, block_out: Array, scales: Array) ->
     loops.columns(columns, None, 0, n, scales, tile_for(C, n, dtype), results)
     if block_out.ndim == 2:
         block_out[...] = results[0].T
+
+
+def _run_halves(loops: Loops, logits: Array, C: int, scale: float, out: Array) -> None:
+    """Compute rows of many halves, each in a cache of its own."""
+    logits, _ = own_memory(logits, out)
+    bits, brain = as_bits(logits)
+    rows, results = read_only(bits.reshape(-1, C)), as_bits(out)[0].reshape(-1, C)
+
+    def work(start: int, stop: int) -> None:
+        loops.halves(rows[start:stop], brain, scale, np.empty((2, C), np.float32), results[start:stop])
+
+    run_blocks(work, split(len(rows), block_rows(len(rows), C)))
 
 
 def _run_columns(loops: Loops, logits: Array, C: int, B: int, scales: Array, out: Array) -> None:
