@@ -31,8 +31,11 @@ format: $(VENV)/.check ## format the code in place
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test $(VENV)/.peers ## compare with fastText, scikit-learn and PyTorch on DATA; about 20 minutes
+bench: $(VENV)/.test $(VENV)/.peers ## compare with fastText, scikit-learn, PyTorch and JAX on DATA; about 40 minutes
 	$(BIN)/python -m benchmarks.ops
+	$(BIN)/python -m benchmarks.selection
+	$(BIN)/python -m benchmarks.losses --write
+	$(BIN)/python -m benchmarks.products --write
 	$(BIN)/python -m benchmarks.features --data $(DATA)
 	$(BIN)/python -m benchmarks.classifiers --data $(DATA)
 	$(BIN)/python -m benchmarks.predict_memory --data $(DATA)

@@ -18,6 +18,12 @@ _TASKS = {
     "softmax over axis 0": ("softmax over axis 0", "沿第 0 轴的 softmax"),
     "cross_entropy + gradient": ("cross-entropy + gradient", "交叉熵 + 梯度"),
 }
+_PRODUCTS = {
+    "linear": ("linear layer + cross-entropy", "线性层 + 交叉熵"),
+    "info_nce": ("InfoNCE", "InfoNCE"),
+    "info_nce both ways": ("InfoNCE, both ways", "InfoNCE，双向"),
+}
+_SELECTION = {"sample, ": "采样：", "temperature": "温度"}
 _PEER_NAMES = {"torch": "PyTorch", "jax": "JAX", "scipy": "scipy", "numpy": "NumPy"}
 
 
@@ -98,7 +104,13 @@ def _start(record: dict[str, Any], chinese: bool) -> str:
 
 def _ops(record: dict[str, Any], chinese: bool) -> str:
     rows = []
-    results = [result for result in record["results"] if result["task"] in _TASKS and result["bars"]]
+    results = [
+        result
+        for result in record["results"]
+        if result["task"] in _TASKS
+        and result["bars"]
+        and (result["dtype"] == "float32" or result["shape"] == [20_000, 1_000])
+    ]
     peers = [peer for peer in _PEER_NAMES if any(peer in result["times_faster_than"] for result in results)]
     for result in results:
         dtype, ratios = result["dtype"], result["times_faster_than"]
@@ -112,6 +124,50 @@ def _ops(record: dict[str, Any], chinese: bool) -> str:
         header = ["float32", "形状", "logitkit", *(f"比 {_PEER_NAMES[peer]} 快" for peer in peers)]
     else:
         header = ["float32", "shape", "logitkit", *(f"faster than {_PEER_NAMES[peer]}" for peer in peers)]
+    return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
+
+
+def _selection(record: dict[str, Any], chinese: bool) -> str:
+    rows = []
+    for result in record["results"]:
+        if not result["bars"] and not result["task"].startswith("sample"):
+            continue
+        ms, ratios = result["ms"]["logitkit"], result["times_faster_than"]
+        task = result["task"]
+        for english, translated in _SELECTION.items() if chinese else ():
+            task = task.replace(english, translated)
+        rows.append([
+            task,
+            " × ".join(f"{size:,}" for size in result["shape"]),
+            f"{1000 * ms:,.0f} µs",
+            *(f"{ratios[peer]:.1f} ×" if peer in ratios else "" for peer in ("torch", "numpy")),
+        ])  # fmt: skip
+    if chinese:
+        header = ["选取与采样", "形状", "logitkit", "比 PyTorch 快", "比 NumPy 快"]
+    else:
+        header = ["selection and sampling", "shape", "logitkit", "faster than PyTorch", "faster than NumPy"]
+    return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
+
+
+def _products(record: dict[str, Any], chinese: bool) -> str:
+    rows = []
+    for result in record["results"]:
+        shape, ms, memory = result["shape"], result["ms"], result["extra_memory_bytes"]
+        chunked = ms.get("torch chunked")
+        rows.append([
+            _PRODUCTS[result["task"]][chinese],
+            f"{shape['rows']:,} × {shape['others']:,}, D = {shape['width']:,}",
+            f"{ms['logitkit'] / 1000:.1f} s",
+            f"{ms['logitkit'] / ms['products']:.2f} ×",
+            f"{ms['torch'] / ms['logitkit']:.1f} ×",
+            f"{chunked / ms['logitkit']:.1f} ×" if chunked else "",
+            f"{memory['logitkit'] / 1e6:,.0f} / {memory['torch'] / 1e6:,.0f} MB",
+        ])  # fmt: skip
+    if chinese:
+        header = ["损失与梯度", "形状", "logitkit", "矩阵乘法用时之比", "比 PyTorch 快", "比其分块版快", "额外内存：logitkit / PyTorch"]
+    else:
+        header = ["loss and gradients", "shape", "logitkit", "of its bare products", "faster than PyTorch",
+                  "than its chunked one", "extra memory: logitkit / PyTorch"]  # fmt: skip
     return f"{_table(header, rows)}\n\n{_machine(record, chinese)}"
 
 
@@ -165,6 +221,8 @@ RENDERERS: dict[str, tuple[str, Render]] = {
     "classifiers-use": ("classifiers", _classifiers_use),
     "start": ("classifiers", _start),
     "ops": ("ops", _ops),
+    "selection": ("selection", _selection),
+    "products": ("products", _products),
     "features": ("features", _features),
     "predict": ("predict", _predict),
 }

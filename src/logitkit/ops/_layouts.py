@@ -14,6 +14,7 @@ from logitkit.arrays import compute_dtype, read_only
 from logitkit.kernels import run_blocks, split
 from logitkit.kernels.columns import tile_for
 from logitkit.kernels.exp_tiles import FEW, Scratch, scratch_for
+from logitkit.kernels.half_rows import scratch_for as half_scratch_for
 from logitkit.ops._rows import SMALLEST, Array, as_bits, block_rows, is_plain, map_rows, own_memory
 
 __all__ = ["Loops", "run"]
@@ -90,7 +91,7 @@ def _run_halves(loops: Loops, logits: Array, C: int, scale: float, out: Array) -
     rows, results = read_only(bits.reshape(-1, C)), as_bits(out)[0].reshape(-1, C)
 
     def work(start: int, stop: int) -> None:
-        loops.halves(rows[start:stop], brain, scale, np.empty((2, C), np.float32), results[start:stop])
+        loops.halves(rows[start:stop], brain, scale, half_scratch_for(C), results[start:stop])
 
     run_blocks(work, split(len(rows), block_rows(len(rows), C)))
 
