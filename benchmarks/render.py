@@ -164,7 +164,15 @@ def _products(record: dict[str, Any], chinese: bool) -> str:
             f"{memory['logitkit'] / 1e6:,.0f} / {memory['torch'] / 1e6:,.0f} MB",
         ])  # fmt: skip
     if chinese:
-        header = ["损失与梯度", "形状", "logitkit", "矩阵乘法用时之比", "比 PyTorch 快", "比其分块版快", "额外内存：logitkit / PyTorch"]
+        header = [
+            "损失与梯度",
+            "形状",
+            "logitkit",
+            "矩阵乘法用时之比",
+            "比 PyTorch 快",
+            "比其分块版快",
+            "额外内存：logitkit / PyTorch",
+        ]
     else:
         header = ["loss and gradients", "shape", "logitkit", "of its bare products", "faster than PyTorch",
                   "than its chunked one", "extra memory: logitkit / PyTorch"]  # fmt: skip
