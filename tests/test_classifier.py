@@ -19,8 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from logitkit import NgramSpec, TextClassifier, TrainOptions, load, ops
 from logitkit.classifier import agree
 from logitkit.errors import InputError, ModelFileError, NotFittedError, OptionError, OutputError
-from logitkit.model.file import read_model_file, write_model_file
-from logitkit.model.selection import deal_folds
+from logitkit.model_file import read_model_file, write_model_file
+from logitkit.trust.folds import deal_folds
 from synthetic import SCRIPTS, corpus
 
 HARD_TEXTS = [
@@ -395,12 +395,12 @@ def test_nothing_can_be_asked_before_fit(tmp_path):
 
 
 MANIFEST_CHANGES = [
-    *((name, ...) for name in ("class_names", "ngrams", "temperature", "threshold", "training")),
+    *((name, ...) for name in ("class_names", "ngrams", "temperature", "threshold", "outliers", "training")),
     *(("class_names", value) for value in (3, None, "abc", [], ["a"], ["a", "b"], ["a", "b", "a"], ["a", "b", 5])),
     ("class_names", [f"c{number}" for number in range(10_000)]),
     ("class_names", {"a": 1, "b": 2, "c": 3}),
     *(("temperature", value) for value in (0, -1.0, "1", None, True, [1.0], 10**400)),
-    *(("threshold", value) for value in (2, -0.5, "0.5", None, [0.5])),
+    *(("threshold", value) for value in (2, -0.5, "0.5", [0.5])),
     *(("ngrams", value) for value in (None, {}, [1, 2], {"words": [1, 2], "chars": [3, 5]})),
     *(("ngrams", {"words": value, "chars": [3, 5], "ideographs": [2, 3]})
       for value in ([1], [1, 2, 3], [2, 1], [0, 1], [1, 9], [1.0, 2.0], ["1", "2"], [True, True], "12", [1, 10**30])),

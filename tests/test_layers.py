@@ -8,24 +8,10 @@ import pytest
 import logitkit
 
 SOURCES = Path(logitkit.__file__).parent
-ROOMS = [
-    *(
-        "_version",
-        "errors",
-        "files",
-        "memory",
-        "arrays",
-        "kinds",
-        "checks",
-        "kernels",
-        "ops",
-        "torch",
-        "text",
-        "trust",
-        "model",
-    ),
-    *("explain", "decision", "classifier", "tables", "report", "demo", "cluster", "serve", "cli", "__main__"),
-]
+ROOMS = """
+    _version errors files model_file memory arrays kinds checks kernels ops torch text trust model explain decision
+    policy classifier tables audit report plots demo cluster serve cli __main__
+""".split()
 FILES = sorted(SOURCES.rglob("*.py"))
 
 

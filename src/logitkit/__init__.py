@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from logitkit.decision import Decision
     from logitkit.explain import Explanation
     from logitkit.model.options import TrainOptions
+    from logitkit.policy import DecisionPolicy
     from logitkit.text import NgramSpec
 
 __all__ = [
-    "Decision", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions", "__version__", "load", "ops", "trust",
+    "Decision", "DecisionPolicy", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions", "__version__", "load",
+    "ops", "trust",
 ]  # fmt: skip
 
 _HOMES = {
     "Decision": "logitkit.decision",
+    "DecisionPolicy": "logitkit.policy",
     "Explanation": "logitkit.explain",
     "NgramSpec": "logitkit.text",
     "TextClassifier": "logitkit.classifier",

@@ -18,6 +18,7 @@ from logitkit.arrays import read_only, to_numpy
 from logitkit.errors import InputError, OptionError
 
 __all__ = [
+    "as_binary_targets",
     "as_labels",
     "as_logits",
     "as_mask",
@@ -194,6 +195,24 @@ def as_labels(values: Any, shape: tuple[int, ...], C: int, function: str, *, low
 
 def _in_range(labels: NDArray[np.intp], low: int, stop: int) -> bool:
     return bool(labels.min() >= low and labels.max() < stop)
+
+
+def as_binary_targets(values: Any, shape: tuple[int, ...], function: str, name: str = "targets") -> NDArray[np.bool_]:
+    """Return zeros and ones of this shape, one for each label of each row, as booleans."""
+    array = to_numpy(values, name, function)
+    if array.shape != shape:
+        raise input_error(name, function, f"of the shape {list(shape)}", f"the shape {list(array.shape)}")
+    if array.dtype == np.bool_:
+        return array
+    if array.dtype.kind not in "iuf":
+        raise input_error(name, function, "0 or 1", array.dtype.name)
+    ones = np.asarray(array == 1)
+    wrong = np.flatnonzero(~(ones | (array == 0)).all(axis=1))
+    if wrong.size:
+        row = wrong[0]
+        value = array[row][~(ones[row] | (array[row] == 0))][0]
+        raise input_error(name, function, "0 or 1", f"{value} in row {row}")
+    return ones
 
 
 def as_weights(values: Any, shape: tuple[int, ...], name: str, function: str) -> NDArray[np.float64]:

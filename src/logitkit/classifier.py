@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,21 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logitkit.checks import as_weights, check_fraction, check_temperature
-from logitkit.decision import Decision, DecisionColumns, decide, decide_columns
+from logitkit.decision import Decision, DecisionColumns, decide_columns
 from logitkit.errors import InputError, ModelFileError, NotFittedError, OptionError
 from logitkit.explain import Explanation, explain
 from logitkit.kernels import run_blocks
 from logitkit.kernels.hashing import HASH_VERSION
-from logitkit.model.file import read_model_file, write_model_file
+from logitkit.model.held_out import HeldOutRows
 from logitkit.model.labels import as_label_column, encode_labels
 from logitkit.model.linear import LinearModel
 from logitkit.model.options import TrainOptions, default_ngrams
 from logitkit.model.record import TrainingRecord, judge_calibration
 from logitkit.model.selection import Examples, Trial, select
 from logitkit.model.trainer import Solver, TrainingStep, default_epochs, train_linear
-from logitkit.ops import argmax, softmax
+from logitkit.model.warnings import data_warnings, refusal_warning
+from logitkit.model_file import read_model_file, write_model_file
+from logitkit.ops import argmax, energy, softmax
 from logitkit.text import Column, NgramSpec, Texts, Vocabulary, as_column, count_ngrams
 from logitkit.text.columns import as_arrow
+from logitkit.trust.abstention_rule import AbstentionRule
+from logitkit.trust.outlier_rule import OutlierRule
 from logitkit.trust.temperature import fit_temperature
 
 __all__ = ["Progress", "TextClassifier", "load"]
@@ -49,7 +54,9 @@ class TextClassifier:
         vocabulary: the n-grams it knows.
         layer: weights `[F, C]` and bias `[C]`.
         temperature: divides the logits in `predict_probs` and `decide`; fitted on texts that the weights did not see.
-        threshold: the probability below which `decide` abstains; 0 never does.
+        threshold: the probability below which `decide` abstains; 0 never does, inf always does.
+        outliers: which texts are unlike those of training; None takes none for such.
+        held_out: what the model said of texts that its weights had not seen: what `abstention` rests on.
         record: how it was trained.
 
     Example:
@@ -67,6 +74,8 @@ class TextClassifier:
     layer: LinearModel
     temperature: float
     threshold: float
+    outliers: OutlierRule | None
+    held_out: HeldOutRows
     record: TrainingRecord
 
     def __init__(self, options: TrainOptions | None = None) -> None:
@@ -154,7 +163,15 @@ class TextClassifier:
         self.temperature = fit_temperature(
             selection.logits, held_labels, sample_weights=examples.row_weights[selection.rows]
         )
+        self.held_out = HeldOutRows.of(selection.logits, held_labels)
         self.threshold = 0.0
+        warnings = data_warnings(names, class_counts, len(held_labels))
+        if options.max_error is not None:
+            rule = self.held_out.abstention(options.max_error, options.certainty)
+            self.threshold = float(rule.threshold)
+            warnings += () if rule.promise else (refusal_warning(rule),)
+        rate = options.false_alarm_rate
+        self.outliers = self.held_out.outlier_rule(rate) if rate else None
         self.record = TrainingRecord(
             rows=column.rows,
             class_counts=tuple(class_counts.tolist()),
@@ -167,7 +184,7 @@ class TextClassifier:
             trials=selection.trials,
             held_out=judge_calibration(selection.logits, held_labels),
             steps=steps,
-            warnings=_warnings(names, class_counts, len(held_labels)),
+            warnings=warnings,
         )
         progress("calibrating", 1.0)
         return self
@@ -212,34 +229,63 @@ class TextClassifier:
         names = self.class_names if self._fitted() else ()
         return [names[label] for label in argmax(self.predict_logits(texts)).tolist()]
 
-    def decide(self, texts: Texts, *, threshold: float | None = None) -> list[Decision]:
+    def decide(
+        self, texts: Texts, *, threshold: float | NDArray[np.float64] | None = None, outliers: OutlierRule | None = None
+    ) -> list[Decision]:
         """Return one decision a text: label or none, probability, and the reason.
 
         Args:
             texts: `[N]` strings.
-            threshold: abstain below this probability, in [0, 1]; the model's own if None.
+            threshold: abstain below this probability, in [0, 1], or below one for each class, `[C]`; the model's own if
+                None. `abstention(max_error).threshold` is one with a promise.
+            outliers: which texts not to answer because they are unlike those of training; the model's own if None.
         """
-        logits, known = self._logits(texts)
-        return decide(
-            logits, class_names=self.class_names, temperature=self.temperature,
-            threshold=self._threshold(threshold), known=known,
-        )  # fmt: skip
+        return self.decide_columns(texts, threshold=threshold, outliers=outliers)[0].named(self.class_names)
 
     def decide_columns(
-        self, texts: Texts, *, threshold: float | None = None
+        self, texts: Texts, *, threshold: float | NDArray[np.float64] | None = None, outliers: OutlierRule | None = None
     ) -> tuple[DecisionColumns, NDArray[np.float32]]:
         """Return the decisions as columns of class indices, for tables, and the logits `[N, C]` they come from."""
         logits, known = self._logits(texts)
-        threshold = self._threshold(threshold)
-        return decide_columns(logits, temperature=self.temperature, threshold=threshold, known=known), logits
+        rule = self.outliers if outliers is None else outliers
+        columns = decide_columns(
+            logits, temperature=self.temperature, threshold=self.threshold if threshold is None else threshold,
+            known=known, outliers=None if rule is None else energy(logits) > rule.threshold,
+        )  # fmt: skip
+        return columns, logits
+
+    def abstention(self, max_error: float, *, certainty: float = 0.95, by_class: bool = False) -> AbstentionRule:
+        """Return the rule by which at most `max_error` of the answers are wrong, with this certainty.
+
+        It is exact for the layers that held texts out, judged on those: the texts are drawn as new ones will be, and
+        neither weights nor temperature had seen them. The layer that answers learnt from all texts, so it should do no
+        worse. Calls after training are free: the model keeps what was held out.
+
+        Args:
+            max_error: the share of answers that may be wrong, in (0, 1).
+            certainty: in (0, 1).
+            by_class: a threshold for each class, so that the promise holds for the answers of each.
+
+        Example:
+            >>> from logitkit import TextClassifier
+            >>> texts = ["a fast new chip", "the phone's screen", "a late goal", "the match was lost"] * 50
+            >>> model = TextClassifier().fit(texts, ["tech", "tech", "sport", "sport"] * 50)
+            >>> rule = model.abstention(0.05)
+            >>> rule.promise, rule.coverage
+            (True, 1.0)
+        """
+        self._fitted()
+        return self.held_out.abstention(max_error, certainty, n_classes=len(self.class_names) if by_class else None)
+
+    def outlier_rule(self, false_alarm_rate: float) -> OutlierRule:
+        """Return the rule that takes at most this share of texts like those of training for unknown."""
+        self._fitted()
+        return self.held_out.outlier_rule(false_alarm_rate)
 
     def explain(self, text: str) -> Explanation:
         """Return what each token of one text adds to each class's logit; the sums are the logits."""
         self._fitted()
         return explain(text, self.vocabulary, self.layer, self.class_names, self.temperature)
-
-    def _threshold(self, threshold: float | None) -> float:
-        return self.threshold if threshold is None else check_fraction(threshold, "threshold", "decide")
 
     def _logits(self, texts: Texts) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the logits, and which texts have at least one known n-gram."""
@@ -283,6 +329,7 @@ class TextClassifier:
             "word_hashes": self.vocabulary.word_hashes,
             "char_hashes": self.vocabulary.char_hashes,
             "idf": self.vocabulary.idf,
+            **self.held_out.tensors(),
         }
         spec = self.vocabulary.spec
         manifest: dict[str, Any] = {
@@ -291,7 +338,8 @@ class TextClassifier:
             "hash_version": HASH_VERSION,
             "ngrams": {"words": list(spec.words), "chars": list(spec.chars), "ideographs": list(spec.ideographs)},
             "temperature": self.temperature,
-            "threshold": self.threshold,
+            "threshold": self.threshold if self.threshold <= 1.0 else None,
+            "outliers": None if self.outliers is None else self.outliers.parts(),
             "training": self.record.to_json(),
         }
         write_model_file(path, tensors, manifest, force=force)
@@ -332,7 +380,9 @@ class TextClassifier:
             and 2 <= len(set(names)) == len(names)
         ):
             raise ValueError("class_names must be at least two different names")
-        shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
+        self.held_out = HeldOutRows.restore(tensors, len(names))
+        others = self.held_out.tensors()
+        shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items() if name not in others}
         F, C = tensors["idf"].size, len(names)
         n_words, n_chars = tensors["word_hashes"].size, tensors["char_hashes"].size
         expected: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -355,7 +405,9 @@ class TextClassifier:
         self.vocabulary = Vocabulary(spec, tensors["word_hashes"], tensors["char_hashes"], tensors["idf"])
         self.layer = LinearModel(tensors["weights"], tensors["bias"])
         self.temperature = check_temperature(manifest["temperature"], "load")
-        self.threshold = check_fraction(manifest["threshold"], "threshold", "load")
+        threshold, outliers = manifest["threshold"], manifest["outliers"]
+        self.threshold = math.inf if threshold is None else check_fraction(threshold, "threshold", "load")
+        self.outliers = None if outliers is None else OutlierRule.restore(outliers)
         self.record = TrainingRecord.from_json(manifest["training"])
         if len(self.record.class_counts) != C:
             raise ValueError(f"it has {C} classes and counts of {len(self.record.class_counts)}")
@@ -386,15 +438,3 @@ def agree(probs: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
         equal[labels[row]] = False
         probs[row, equal] = np.nextafter(top, probs.dtype.type(0))
     return probs
-
-
-def _warnings(names: tuple[str, ...], counts: NDArray[np.intp], held_out: int) -> tuple[str, ...]:
-    lonely = [name for name, count in zip(names, counts.tolist(), strict=True) if count == 1]
-    words = []
-    if lonely:
-        shown = ", ".join(repr(name) for name in lonely[:5]) + (", …" if len(lonely) > 5 else "")
-        classes = "class has" if len(lonely) == 1 else "classes have"
-        words.append(f"{len(lonely)} {classes} one example only, so nothing says how well they are known: {shown}.")
-    if held_out < 100:
-        words.append(f"Only {held_out} texts could be held out: the temperature and the held-out figures are rough.")
-    return tuple(words)

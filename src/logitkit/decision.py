@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CONFIDENT = "confident"
     BELOW_THRESHOLD = "below threshold"
     NO_KNOWN_WORDS = "no known words"
+    OUTLIER = "outlier"
 
 
 _REASONS = tuple(Reason)
@@ -60,9 +61,18 @@ class DecisionColumns:
     probabilities: NDArray[Any]
     reasons: NDArray[np.int8]
 
+    def named(self, class_names: Sequence[str]) -> list[Decision]:
+        """Return one `Decision` a row, its classes by name."""
+        names = (*class_names, None)
+        columns = (self.raw_labels, self.labels, self.probabilities, self.reasons)
+        return [
+            Decision(class_names[raw], names[label], probability, _REASONS[reason])
+            for raw, label, probability, reason in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+
 
 def decide_columns(
-    logits: Any, *, temperature: float = 1.0, threshold: Any = 0.0, known: Any = None
+    logits: Any, *, temperature: float = 1.0, threshold: Any = 0.0, known: Any = None, outliers: Any = None
 ) -> DecisionColumns:
     """Decide every row and return columns of class indices. Arguments and errors are those of `decide`.
 
@@ -74,9 +84,12 @@ def decide_columns(
     z = as_logits(logits, "decide", ndim=2)
     N, C = z.shape
     thresholds = to_numpy(threshold, "threshold", "decide")
-    in_range = thresholds.dtype.kind in "fiu" and bool(((thresholds >= 0.0) & (thresholds <= 1.0)).all())
+    in_range = thresholds.dtype.kind in "fiu" and bool(
+        ((thresholds >= 0.0) & ((thresholds <= 1.0) | (thresholds == np.inf))).all()
+    )
     if thresholds.shape not in ((), (C,)) or not in_range:
-        raise option_error("threshold", "decide", f"in [0, 1], one number or one for each of {C} classes", threshold)
+        constraint = f"in [0, 1], or inf to answer nothing, one number or one for each of {C} classes"
+        raise option_error("threshold", "decide", constraint, threshold)
     raw_labels = argmax(z)
     probs = softmax(z, temperature=temperature)
     probabilities = np.take_along_axis(probs, raw_labels[:, None], axis=1)[:, 0]
@@ -85,14 +98,20 @@ def decide_columns(
         raise input_error("logits", "decide", "free of NaN", f"NaN in row {nan[0]}")
     reasons = np.full(N, _REASONS.index(Reason.CONFIDENT), np.int8)
     reasons[probabilities < np.broadcast_to(thresholds, C)[raw_labels]] = _REASONS.index(Reason.BELOW_THRESHOLD)
+    if outliers is not None:
+        reasons[_rows_that("outliers", outliers, N)] = _REASONS.index(Reason.OUTLIER)
     if known is not None:
-        is_known = to_numpy(known, "known", "decide")
-        if is_known.shape != (N,) or is_known.dtype != np.bool_:
-            found = f"{is_known.dtype} of the shape {list(is_known.shape)}"
-            raise input_error("known", "decide", f"{N} booleans, one for each row of logits", found)
-        reasons[~is_known] = _REASONS.index(Reason.NO_KNOWN_WORDS)
+        reasons[~_rows_that("known", known, N)] = _REASONS.index(Reason.NO_KNOWN_WORDS)
     labels = np.where(reasons == _REASONS.index(Reason.CONFIDENT), raw_labels, -1)
     return DecisionColumns(raw_labels, labels, probabilities, reasons)
+
+
+def _rows_that(name: str, values: Any, N: int) -> NDArray[np.bool_]:
+    rows = to_numpy(values, name, "decide")
+    if rows.shape != (N,) or rows.dtype != np.bool_:
+        found = f"{rows.dtype} of the shape {list(rows.shape)}"
+        raise input_error(name, "decide", f"{N} booleans, one for each row of logits", found)
+    return rows
 
 
 def decide(
@@ -102,18 +121,22 @@ def decide(
     temperature: float = 1.0,
     threshold: Any = 0.0,
     known: Any = None,
+    outliers: Any = None,
 ) -> list[Decision]:
     """Return one `Decision` a row.
 
     The label is the arg max of the logits (the first of equals), its probability that of softmax(logits /
-    temperature). It abstains where that is below `threshold`, or where the text had nothing that the model knows.
+    temperature). It abstains where that is below `threshold`, where the input is an outlier, or where the text had
+    nothing that the model knows. The last of these that holds is the reason.
 
     Args:
         logits: `[N, C]`, any real numbers and infinities.
         class_names: the C classes, in the order of the logits' columns.
         temperature: divides the logits; greater than 0.
-        threshold: in [0, 1]; one number, or `[C]`, one for each class that may be the arg max. 0 never abstains.
+        threshold: in [0, 1]; one number, or `[C]`, one for each class that may be the arg max. 0 never abstains, inf
+            always does.
         known: `[N]` booleans; False where no feature of the text is in the model, so that its logits are only the bias.
+        outliers: `[N]` booleans; True where the input is unlike what the model knows (`trust.OutlierRule`).
 
     Raises:
         InputError: if a logit is NaN (the row is named) or the shapes disagree.
@@ -129,15 +152,5 @@ def decide(
     z = as_logits(logits, "decide", ndim=2)
     if len(class_names) != z.shape[1]:
         raise option_error("class_names", "decide", f"{z.shape[1]} names, one for each class", list(class_names))
-    columns = decide_columns(z, temperature=temperature, threshold=threshold, known=known)
-    names = (*class_names, None)
-    return [
-        Decision(class_names[raw], names[label], probability, _REASONS[reason])
-        for raw, label, probability, reason in zip(
-            columns.raw_labels.tolist(),
-            columns.labels.tolist(),
-            columns.probabilities.tolist(),
-            columns.reasons.tolist(),
-            strict=True,
-        )
-    ]
+    columns = decide_columns(z, temperature=temperature, threshold=threshold, known=known, outliers=outliers)
+    return columns.named(class_names)

@@ -11,7 +11,7 @@ import pytest
 from run_cli import call, labelled, refused, spawn, write_csv
 
 import logitkit
-from logitkit.model.file import read_model_file, write_model_file
+from logitkit.model_file import read_model_file, write_model_file
 from logitkit.tables import read_table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from logitkit.model.file import write_model_file
+from logitkit.model_file import write_model_file
 from logitkit.tables import open_writer
 
 TABLE = pa.table(

@@ -8,7 +8,8 @@ import pytest
 
 from logitkit import TextClassifier, TrainOptions
 from logitkit.model.record import TrainingRecord, judge_calibration
-from logitkit.trust.metrics import expected_calibration_error, log_loss
+from logitkit.trust.calibration_error import expected_calibration_error
+from logitkit.trust.metrics import log_loss
 from logitkit.trust.temperature import fit_temperature
 from synthetic import corpus
 

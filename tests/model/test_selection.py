@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from logitkit.model import selection as module
 from logitkit.model.labels import as_label_column, encode_labels
-from logitkit.model.selection import FOLDS, Examples, Trial, deal_folds, select
+from logitkit.model.selection import Examples, Trial, select
 from logitkit.model.trainer import Solver, train_linear
 from logitkit.text import NgramSpec, as_column, count_ngrams
+from logitkit.trust.folds import FOLDS, deal_folds
 from logitkit.trust.metrics import log_loss
 from logitkit.trust.temperature import fit_temperature
 from synthetic import corpus

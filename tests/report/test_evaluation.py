@@ -15,6 +15,7 @@ from logitkit.errors import InputError, OptionError
 from logitkit.report import evaluation as module
 from logitkit.report.evaluation import EvaluationBuilder
 from logitkit.trust import metrics
+from logitkit.trust.calibration_error import expected_calibration_error
 
 NAMES = ["News", "Entertainment", "Technology", "体育"]
 KEYS = (
@@ -64,7 +65,7 @@ def test_equals_the_metrics_and_the_plain_loops(seed, temperature):
     assert e.accuracy == metrics.accuracy(labels, predicted)
     assert e.log_loss == pytest.approx(metrics.log_loss(labels, **scaled), rel=1e-12)
     assert e.brier_score == pytest.approx(metrics.brier_score(labels, **scaled), rel=1e-12)
-    ece = metrics.expected_calibration_error(labels, **scaled)
+    ece = expected_calibration_error(labels, **scaled)
     assert e.expected_calibration_error == pytest.approx(ece, rel=1e-9)
     assert e.macro_f1 == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"))
     assert (e.confusion == sklearn.metrics.confusion_matrix(labels, predicted)).all()

@@ -5,10 +5,10 @@ import math
 import re
 import string
 import unicodedata
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Reader, assert_readable, assert_self_contained, assert_well_formed, halves
 
 from logitkit import TextClassifier, TrainOptions
 from logitkit.demo.corpus import CLASS_OF_FOLDER, ORIGIN
@@ -23,7 +23,6 @@ from logitkit.report.terminal import format_number
 
 SENTENCE = "The new smartphone has amazing features."
 TOPICS = {"News": "vote goal market", "Entertainment": "film song actor", "Technology": "smartphone chip features"}
-VOID = {"meta", "link", "input", "rect", "line", "circle", "polyline"}
 
 
 def make_report(topics, sentence=SENTENCE, held_out=8, threshold=None, copies=12):
@@ -68,81 +67,24 @@ def page_of_two():
     return render_page(make_report({"a": "vote goal", "b": "film song"}))
 
 
-class Reader(HTMLParser):
-    """Keeps what a page consists of, and refuses a tag that does not match."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts, self.lang = [], [], [], [], []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-            if tag == "article":
-                self.lang.append(dict(attrs)["lang"])
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open, tag
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.texts.append(data)
-
-    def all(self, tag):
-        return [attributes for found, attributes in self.tags if found == tag]
-
-
-def halves(page):
-    english, chinese = page.split('<article lang="zh-Hans"')
-    return english.split('<article lang="en"')[1], chinese
-
-
 def hostile():
     names = ["<script>alert(1)</script>", "a\"b'c&amp;</td>", "عربى \u202e", "😀" * 3, "W" * 300]
     return dict(zip(names, ("vote goal", "film song", "chip code", "sun rain", "bread soup"), strict=True))
 
 
 def test_is_well_formed_with_one_of_each_id_and_every_reference_resolved(page):
-    read = Reader(page)
-    ids = [value for key, value in read.attributes if key == "id"]
-    assert len(ids) == len(set(ids))
-    for key, value in read.attributes:
-        if key in ("for", "aria-labelledby", "aria-describedby"):
-            assert value in ids
-    assert read.lang == ["en", "zh-Hans"]
+    assert_well_formed(page)
 
 
 def test_fetches_nothing_and_runs_nothing(page):
-    read = Reader(page)
-    assert not {"script", "img", "iframe", "object", "embed", "base", "form", "a"} & {tag for tag, _ in read.tags}
-    for key, value in read.attributes:
-        assert not key.startswith("on")
-        if key in ("src", "href", "srcset", "action", "xlink:href"):
-            assert value == "data:,"
-    assert not re.search(r"https?:|//[a-z]|url\(|@import|expression\(", page)
-    policy = next(a["content"] for a in read.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert_self_contained(page)
 
 
 def test_can_be_read_without_seeing_it(page):
+    assert_readable(page)
     read = Reader(page)
     assert len(read.all("h1")) == 2
-    assert all(th.get("scope") in ("col", "row") for th in read.all("th"))
-    assert len(read.all("caption")) == len(read.all("table")) > 0
-    assert all(box.get("aria-label") for box in read.all("div") if box.get("class") == "scroll")
-    assert len(read.all("svg")) == len(read.all("desc")) == 12
-    assert all(svg["role"] == "img" and svg["aria-labelledby"] and svg["aria-describedby"] for svg in read.all("svg"))
-    assert [a["id"] for a in read.all("input")] == ["choose-en", "choose-zh"]
+    assert len(read.all("svg")) == 12
 
 
 def test_both_languages_say_the_same_things(page):

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from logitkit.report.evaluation import EvaluationBuilder, ReliabilityBin
 from logitkit.report.page_en import ENGLISH
-from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness, verdict, wilson_interval
+from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness, verdict
 from logitkit.report.page_markup import Html, element, escape, join, number, signed
 from logitkit.report.page_svg import Bar, draw_bars, draw_line, draw_reliability, shorten
 from logitkit.report.page_zh import CHINESE
+from logitkit.trust.reliability_diagram import wilson_interval
 
 
 @given(st.text())

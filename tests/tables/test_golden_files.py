@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logitkit.model.file import read_model_file
+from logitkit.model_file import read_model_file
 from logitkit.tables import read_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,11 +13,11 @@ from scipy.special import softmax
 import naive_trust
 from logitkit.errors import InputError, OptionError
 from logitkit.trust import rows as rows_module
+from logitkit.trust.calibration_error import expected_calibration_error
 from logitkit.trust.metrics import (
     accuracy,
     brier_score,
     confusion_matrix,
-    expected_calibration_error,
     log_loss,
     macro_f1,
     precision_recall_f1,

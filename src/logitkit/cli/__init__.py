@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from logitkit.cli import demo, evaluate, explain, info, predict, softmax, train
+from logitkit.cli import audit, calibrate, demo, evaluate, explain, info, predict, softmax, train
 from logitkit.cli.console import say
 from logitkit.errors import LogitkitError, OutputError
 
@@ -32,6 +32,8 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
+app.command("audit")(audit.audit)
+app.add_typer(calibrate.app, name="calibrate")
 app.command("info")(info.info)
 app.command(
     "softmax", context_settings={"ignore_unknown_options": True}  # -1.5 is a number here

@@ -16,7 +16,7 @@ def info(
 ) -> None:
     """Show a model's classes, features, how it was trained, and what calibration was worth."""
     from logitkit.classifier import TextClassifier
-    from logitkit.report.training import render_training
+    from logitkit.report.training import render_promises, render_training
 
     classifier = TextClassifier.load(model)
     if as_json:
@@ -27,9 +27,11 @@ def info(
                 "classes": list(classifier.class_names),
                 "ngrams": {"words": spec.words, "chars": spec.chars, "ideographs": spec.ideographs},
                 "temperature": classifier.temperature,
-                "threshold": classifier.threshold,
+                "threshold": classifier.threshold if classifier.threshold <= 1.0 else None,
+                "outliers": None if classifier.outliers is None else classifier.outliers.parts(),
                 "training": classifier.record.to_json(),
             }
         )
     else:
         show(render_training(classifier.record, classifier.class_names, classifier.temperature))
+        show(render_promises([classifier.abstention(allowed) for allowed in (0.01, 0.02, 0.05, 0.1)]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from logitkit.cli.console import BAD_ROW_HELP, bad_rows, byte_progress, check_output, rows_at_once, say
+from logitkit.errors import OptionError
 
 
 def predict(
@@ -22,6 +23,17 @@ def predict(
     probs: Annotated[bool, typer.Option("--probs", help="Add the probabilities of all classes.")] = False,
     top_k: Annotated[int | None, typer.Option(help="Add the k most probable classes.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Do not answer below this probability.")] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="Answer only where at most this share of answers is wrong, as held-out texts say."),
+    ] = None,
+    certainty: Annotated[float, typer.Option(help="Of that promise.")] = 0.95,
+    by_class: Annotated[
+        bool, typer.Option("--by-class", help="Let the promise hold for the answers of each class.")
+    ] = False,
+    false_alarms: Annotated[
+        float | None, typer.Option(help="Do not answer outliers; take at most this share of known texts for such.")
+    ] = None,
     prefix: Annotated[str | None, typer.Option(help="Put this before the names of the new columns.")] = None,
     format: Annotated[str | None, typer.Option(help="The format of both tables, where names do not say it.")] = None,
     on_bad_row: Annotated[str, typer.Option(help=BAD_ROW_HELP)] = "fail",
@@ -34,11 +46,21 @@ def predict(
     Example: logitkit predict news.logitkit new.csv -o answers.csv --threshold 0.8
     """
     from logitkit.classifier import TextClassifier
+    from logitkit.model.warnings import refusal_warning
     from logitkit.report.columns import OutputColumns
     from logitkit.tables import open_writer, read_batches
 
     check_output(output, model, data, force=force)
     classifier = TextClassifier.load(model)
+    if max_error is not None and (threshold is not None or labels_only):
+        raise OptionError("--max-error finds the threshold itself; leave out --threshold and --labels-only.")
+    limit: Any = threshold
+    if max_error is not None:
+        rule = classifier.abstention(max_error, certainty=certainty, by_class=by_class)
+        limit = rule.threshold
+        if not rule.promise:
+            say("[yellow]Note:[/] {}", refusal_warning(rule))
+    outliers = None if false_alarms is None else classifier.outlier_rule(false_alarms)
     started = time.perf_counter()
     rows = 0
     bad = bad_rows(on_bad_row, output, force)
@@ -50,7 +72,7 @@ def predict(
         with reader:
             columns = OutputColumns(
                 classifier, reader.schema.names, labels_only=labels_only, logits=logits, probs=probs, top_k=top_k,
-                threshold=threshold, prefix=prefix,
+                threshold=limit, outliers=outliers, prefix=prefix,
             )  # fmt: skip
             if columns.renamed:
                 say("The input has columns of these names already, so the new ones begin with {}.", columns.prefix)

@@ -40,6 +40,14 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes alike.")] = 0.0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts; by their number if not given.")] = None,
     patience: Annotated[int, typer.Option(help="Worse passes on held-out texts before training stops.")] = 2,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="Answer only where at most this share of answers is wrong, as held-out texts say."),
+    ] = None,
+    certainty: Annotated[float, typer.Option(help="Of that promise.")] = 0.95,
+    false_alarms: Annotated[
+        float, typer.Option(help="Do not answer outliers; take at most this share of known texts for such.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
     format: Annotated[str | None, typer.Option(help="The input's format, where its name does not say it.")] = None,
     on_bad_row: Annotated[str, typer.Option(help=BAD_ROW_HELP)] = "fail",
@@ -51,7 +59,7 @@ def train(
     Example: logitkit train news.csv --text text --label label -o news.logitkit
     """
     from logitkit.model.options import TrainOptions
-    from logitkit.report.training import render_training
+    from logitkit.report.training import render_promises, render_training
     from logitkit.tables import read_table
 
     options = TrainOptions(
@@ -60,6 +68,9 @@ def train(
         class_weights="balanced" if balanced else None,
         epochs=epochs,
         patience=patience,
+        max_error=max_error,
+        certainty=certainty,
+        false_alarm_rate=false_alarms,
         seed=seed,
     )
     if output == "-":
@@ -91,9 +102,12 @@ def train(
     if as_json:
         record = model.record.to_json()
         del record["steps"]
-        print_json({"model": output, "seconds": round(seconds, 3), "temperature": model.temperature, **record})
+        rules = {"threshold": model.threshold if model.threshold <= 1.0 else None, "max_error": max_error}
+        times = {"model": output, "seconds": round(seconds, 3)}
+        print_json({**times, "temperature": model.temperature, **rules, **record})
     else:
         show(render_training(model.record, model.class_names, model.temperature))
+        show(render_promises([model.abstention(allowed, certainty=certainty) for allowed in (0.01, 0.02, 0.05, 0.1)]))
         say("Trained on {} texts in {} s; the model is in {}.", f"{model.record.rows:,}", f"{seconds:.2f}", output)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from logitkit.checks import check_count, check_fraction, check_temperature, option_error
 from logitkit.text import Column, NgramSpec
+from logitkit.trust.binomial import check_open_fraction
 
 __all__ = ["TrainOptions", "default_ngrams"]
 
@@ -28,6 +29,11 @@ class TrainOptions:
             occurs.
         epochs: passes over the texts, 1 to 1000; by default 5, up to 40 where there are few.
         patience: passes with a held-out log loss above the lowest after which training stops, at least 1.
+        max_error: do not answer where more than this share of answers would be wrong (see `abstention`), in (0, 1);
+            None answers always.
+        certainty: of that promise, in (0, 1).
+        false_alarm_rate: take at most this share of texts like those of training for outliers, which are not answered,
+            in [0, 1); 0 takes none.
         seed: of the order of the texts and of the held-out split.
 
     Raises:
@@ -46,6 +52,9 @@ class TrainOptions:
     class_weights: Mapping[str, float] | Literal["balanced"] | None = None
     epochs: int | None = None
     patience: int = 2
+    max_error: float | None = None
+    certainty: float = 0.95
+    false_alarm_rate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,6 +66,11 @@ class TrainOptions:
             check_count(self.epochs, 1, 1000, "epochs", "TrainOptions")
         check_count(self.patience, 1, 1000, "patience", "TrainOptions")
         check_count(self.seed, 0, 2**63 - 1, "seed", "TrainOptions")
+        if self.max_error is not None:
+            check_open_fraction(self.max_error, "max_error", "TrainOptions")
+        check_open_fraction(self.certainty, "certainty", "TrainOptions")
+        if check_fraction(self.false_alarm_rate, "false_alarm_rate", "TrainOptions") == 1.0:
+            raise option_error("false_alarm_rate", "TrainOptions", "below 1", self.false_alarm_rate)
         if isinstance(self.class_weights, str):
             if self.class_weights != "balanced":
                 raise option_error(

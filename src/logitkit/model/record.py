@@ -9,10 +9,11 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from logitkit.model.held_out import cross_temperatures
 from logitkit.model.selection import Trial
 from logitkit.model.trainer import TrainingStep
-from logitkit.trust.metrics import accuracy, expected_calibration_error, log_loss
-from logitkit.trust.temperature import fit_temperature
+from logitkit.trust.calibration_error import expected_calibration_error
+from logitkit.trust.metrics import accuracy, log_loss
 
 __all__ = ["HeldOut", "TrainingRecord", "judge_calibration"]
 
@@ -125,9 +126,7 @@ def judge_calibration(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> 
     """Return what a temperature is worth, each half of the rows judged at the temperature of the other half."""
     if len(labels) < 2:
         return None
-    scaled = logits.copy()
-    for half in (0, 1):
-        scaled[half::2] /= np.float32(fit_temperature(logits[1 - half :: 2], labels[1 - half :: 2]))
+    scaled = logits / cross_temperatures(logits, labels)[:, None].astype(np.float32)
     return HeldOut(
         rows=len(labels),
         accuracy=accuracy(labels, logits.argmax(axis=1)),

@@ -21,6 +21,7 @@ from logitkit.kernels import run_blocks
 from logitkit.model.linear import LinearModel
 from logitkit.model.trainer import Solver, train_linear
 from logitkit.text import Features, NgramCounts
+from logitkit.trust.folds import FOLDS, deal_folds
 from logitkit.trust.metrics import log_loss
 from logitkit.trust.temperature import fit_temperature
 
@@ -28,7 +29,6 @@ __all__ = ["Examples", "Selection", "Trial", "select"]
 
 R = TypeVar("R")
 
-FOLDS = 5
 _ENOUGH_ROWS = 1_000
 _JUDGED_ROWS = 1_000  # after each epoch, for early stopping
 _L2_AN_EXAMPLE = 0.1  # the first tried: l2 = 0.1 / N, which is C = 10 in scikit-learn's terms
@@ -89,24 +89,6 @@ class Selection(Generic[R]):
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
     trained: R
-
-
-def deal_folds(labels: NDArray[np.intp], groups: NDArray[np.intp] | None, seed: int) -> NDArray[np.int8]:
-    """Return each row's fold, 0 to 4, every class spread evenly; -1 for the only example of a class.
-
-    Rows of one group are in one fold, dealt by the label of the group's first row.
-    """
-    if groups is not None:
-        _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
-        return deal_folds(labels[firsts], None, seed)[members]
-    order = np.random.default_rng(seed).permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    counts = np.bincount(labels)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    folds = np.empty(len(labels), np.int8)
-    folds[by_class] = rank % FOLDS
-    folds[counts[labels] == 1] = -1
-    return folds
 
 
 def select(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,9 @@ from logitkit.classifier import TextClassifier, agree
 from logitkit.decision import Reason
 from logitkit.errors import OptionError
 from logitkit.ops import argmax, softmax, top_k
+from logitkit.trust.outlier_rule import OutlierRule
 
-__all__ = ["OutputColumns"]
+__all__ = ["OutputColumns", "as_lists"]
 
 _PREFIX = "predicted_"
 
@@ -29,7 +31,8 @@ class OutputColumns:
         logits: add `logits`, `[C]` float32 a row, in the order of the model's class names.
         probs: add `probs`, `[C]` float32 a row.
         top_k: add `top_k`, the k most probable classes with their probabilities.
-        threshold: abstain below this probability; the model's own if None.
+        threshold: abstain below this probability, or below one for each class; the model's own if None.
+        outliers: which texts not to answer because they are unlike those of training; the model's own if None.
         prefix: put before the names of the new columns.
 
     Attributes:
@@ -42,13 +45,14 @@ class OutputColumns:
 
     def __init__(
         self, classifier: TextClassifier, taken: Sequence[str], *, labels_only: bool = False, logits: bool = False,
-        probs: bool = False, top_k: int | None = None, threshold: float | None = None, prefix: str | None = None,
+        probs: bool = False, top_k: int | None = None, threshold: float | NDArray[np.float64] | None = None,
+        outliers: OutlierRule | None = None, prefix: str | None = None,
     ) -> None:  # fmt: skip
         if labels_only and (logits or probs or top_k is not None or threshold is not None):
             raise OptionError(
                 "--labels-only gives the label alone; leave out --logits, --probs, --top-k and --threshold."
             )
-        if threshold is not None:
+        if isinstance(threshold, float) and not math.isinf(threshold):
             check_fraction(threshold, "threshold", "predict")
         names = pa.string()
         fields = [pa.field("label", names)]
@@ -73,6 +77,7 @@ class OutputColumns:
             )
         self._fields = fields
         self._classifier, self._labels_only, self._top_k, self._threshold = classifier, labels_only, top_k, threshold
+        self._outliers = outliers
         self._names = pa.array(classifier.class_names, names)
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
@@ -90,7 +95,7 @@ class OutputColumns:
     def _columns(self, texts: pa.Array) -> dict[str, pa.Array]:
         if self._labels_only:
             return {"label": self._name(argmax(self._classifier.predict_logits(texts)))}
-        decided, logits = self._classifier.decide_columns(texts, threshold=self._threshold)
+        decided, logits = self._classifier.decide_columns(texts, threshold=self._threshold, outliers=self._outliers)
         wanted = {field.name for field in self._fields}
         made = {
             "label": self._name(decided.raw_labels),
@@ -99,14 +104,14 @@ class OutputColumns:
             "reason": pa.array([str(reason) for reason in Reason]).take(pa.array(decided.reasons)),
         }
         if "logits" in wanted:
-            made["logits"] = _lists(pa.array(logits.ravel()), len(logits))
+            made["logits"] = as_lists(pa.array(logits.ravel()), len(logits))
         if wanted & {"probs", "top_k"}:
             probs = agree(softmax(logits, temperature=self._classifier.temperature), logits)
-            made["probs"] = _lists(pa.array(probs.ravel()), len(probs))
+            made["probs"] = as_lists(pa.array(probs.ravel()), len(probs))
             if self._top_k is not None:
                 values, indices = top_k(probs, self._top_k)
                 pairs = [self._name(indices.ravel()), pa.array(values.ravel())]
-                made["top_k"] = _lists(pa.StructArray.from_arrays(pairs, ["label", "probability"]), len(probs))
+                made["top_k"] = as_lists(pa.StructArray.from_arrays(pairs, ["label", "probability"]), len(probs))
         return made
 
     def _name(self, labels: NDArray[np.intp]) -> pa.Array:
@@ -114,7 +119,7 @@ class OutputColumns:
         return self._names.take(pa.array(labels, mask=labels < 0))
 
 
-def _lists(values: pa.Array, rows: int) -> pa.Array:
+def as_lists(values: pa.Array, rows: int) -> pa.Array:
     """Cut `values` into `rows` lists of equal length."""
     width = len(values) // max(1, rows)
     return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * width), values)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logitkit.report.evaluation import Evaluation, ReliabilityBin
 from logitkit.report.terminal import format_number
 
-__all__ = ["Neighbours", "neighbours", "place_tokens", "rounded_sum", "sureness", "verdict", "wilson_interval"]
+__all__ = ["Neighbours", "neighbours", "place_tokens", "rounded_sum", "sureness", "verdict"]
 
 _ENOUGH_ROWS = 20
 _BELIEVABLE = 0.03  # as on the terminal
@@ -60,20 +60,6 @@ def neighbours(bins: Sequence[ReliabilityBin], confidence: float) -> Neighbours 
     right = round(sum(one.count * (one.accuracy or 0.0) for one in chosen))
     mean = sum(one.count * (one.mean_confidence or 0.0) for one in chosen) / count
     return Neighbours(chosen[0].lower, chosen[-1].upper, count, right, mean)
-
-
-def wilson_interval(right: float, count: int) -> tuple[float, float]:
-    """Return between which shares the true one lies (95 %), seeing `right` of `count`.
-
-    Example:
-        >>> from logitkit.report.page_facts import wilson_interval
-        >>> [round(bound, 3) for bound in wilson_interval(18, 36)]
-        [0.345, 0.655]
-    """
-    z, p = 1.959964, right / count
-    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def sureness(probability: float) -> str:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from logitkit.report.demo import DemoReport
-from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness, wilson_interval
+from logitkit.report.page_document import section
+from logitkit.report.page_facts import neighbours, place_tokens, rounded_sum, sureness
 from logitkit.report.page_markup import Html, Language, element, join, name, number, signed, table
 from logitkit.report.page_svg import Bar, draw_bars
 from logitkit.report.steps import SoftmaxSteps
+from logitkit.trust.reliability_diagram import wilson_interval
 
-__all__ = ["head", "logits", "section", "steps", "words"]
+__all__ = ["head", "logits", "steps", "words"]
 
 _BARS = 8
 _STEP_ROWS = 12
 _WORD_COLUMNS = 4
 _WORD_ROWS = 24
 _FAINT = 0.1  # below this share of the strongest word, a word is left plain
-
-
-def section(language: Language, key: str, *content: str) -> Html:
-    """Return a section with its heading."""
-    ident = f"{language.code}-{key}"
-    heading = element("h2", language.say(f"{key}.title"), id=ident)
-    return element("section", heading, *content, aria_labelledby=ident)
 
 
 def head(report: DemoReport, language: Language) -> Html:

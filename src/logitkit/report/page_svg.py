@@ -11,13 +11,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from logitkit.audit.record import ReliabilityPoint
 from logitkit.report.evaluation import ReliabilityBin
-from logitkit.report.page_facts import wilson_interval
-from logitkit.report.page_markup import Html, element, join, number
+from logitkit.report.page_markup import Html, join, number
+from logitkit.report.page_shapes import WIDTH, circle, drawing, line, polyline, rectangle, text
+from logitkit.trust.reliability_diagram import wilson_interval
 
 __all__ = ["Bar", "draw_bars", "draw_line", "draw_reliability", "shorten"]
 
-_WIDTH = 340
 _MARGIN = 60.0  # for what is written at the end of a bar
 
 
@@ -50,24 +51,6 @@ def shorten(text: str, width: int = 32) -> str:
     return text
 
 
-def _svg(ident: str, size: tuple[float, float], told: tuple[str, str], parts: Sequence[str]) -> Html:
-    (width, height), (title, description) = size, told
-    heads = element("title", title, id=f"{ident}-t"), element("desc", description, id=f"{ident}-d")
-    return element(
-        "svg", *heads, *parts, viewBox=f"0 0 {width:g} {height:g}", role="img",
-        aria_labelledby=f"{ident}-t", aria_describedby=f"{ident}-d",
-    )  # fmt: skip
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
-    return Html(f'<line class="{class_}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
-
-
-def _text(x: float, y: float, text: str, class_: str = "", turn: int = 0) -> Html:
-    turned = f"rotate({turn} {x:.1f} {y:.1f})" if turn else None
-    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", class_=class_ or None, transform=turned)
-
-
 def draw_bars(ident: str, told: tuple[str, str], bars: Sequence[Bar], top: float | None = None) -> Html:
     """Return bars from zero: to the left if negative, to the right if positive; infinite ones run to the edge.
 
@@ -93,7 +76,7 @@ def draw_bars(ident: str, told: tuple[str, str], bars: Sequence[Bar], top: float
     left -= span * (-math.inf in values)
     margin_left = _MARGIN if left < 0.0 else 1.0
     margin_right = _MARGIN if right > 0.0 else 1.0
-    scale = (_WIDTH - margin_left - margin_right) / ((right - left) or 1.0)
+    scale = (WIDTH - margin_left - margin_right) / ((right - left) or 1.0)
     zero = margin_left - left * scale
     height = 46.0 * len(bars)
     parts: list[str] = []
@@ -103,18 +86,17 @@ def draw_bars(ident: str, told: tuple[str, str], bars: Sequence[Bar], top: float
         length = abs(value) * scale
         mark = "chosen" if bar.chosen else ""
         start = zero - length if value < 0.0 else zero
-        parts.append(_text(0.0, y + 13.0, shorten(bar.name), f"name {mark}".strip()))
-        parts.append(
-            Html(f'<rect class="bar {mark}" x="{start:.1f}" y="{y + 20:.1f}" width="{length:.1f}" height="15"/>')
-        )
+        parts.append(text(0.0, y + 13.0, shorten(bar.name), f"name {mark}".strip()))
+        parts.append(rectangle(start, y + 20.0, length, 15.0, f"bar {mark}"))
         end = start - 6.0 if bar.value < 0.0 else start + length + 6.0
-        parts.append(_text(end, y + 32.0, bar.text, f"{'end' if bar.value < 0.0 else ''} {mark}".strip()))
-        parts.append(_line(zero, y + 18.0, zero, y + 37.0, "zero"))
-    return _svg(ident, (_WIDTH, height), told, parts)
+        parts.append(text(end, y + 32.0, bar.text, f"{'end' if bar.value < 0.0 else ''} {mark}".strip()))
+        parts.append(line(zero, y + 18.0, zero, y + 37.0, "zero"))
+    return drawing(ident, (WIDTH, height), told, parts)
 
 
 def draw_reliability(
-    ident: str, told: tuple[str, str], bins: Sequence[ReliabilityBin], mark: float | None, axes: tuple[str, str, str]
+    ident: str, told: tuple[str, str], bins: Sequence[ReliabilityBin | ReliabilityPoint], mark: float | None,
+    axes: tuple[str, str, str],
 ) -> Html:  # fmt: skip
     """Return the reliability diagram: share of right rows against confidence, 95 % intervals, and counts below.
 
@@ -128,39 +110,33 @@ def draw_reliability(
     left, top, size, strip = 36.0, 22.0, 290.0, 46.0
     bottom = top + size
     base = bottom + 84.0 + strip
-    parts: list[str] = [_text(0.0, 10.0, axes[1])]
+    parts: list[str] = [text(0.0, 10.0, axes[1])]
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = size * tick
-        parts.append(_line(left, bottom - at, left + size, bottom - at, "grid"))
-        parts.append(_text(left - 6.0, bottom - at + 4.0, f"{100 * tick:.0f}", "end"))
-        parts.append(_text(left + at, bottom + 16.0, f"{100 * tick:.0f}", "middle"))
-    parts.append(_line(left, bottom, left + size, top, "diagonal"))
-    parts.append(_text(left + size, bottom + 31.0, axes[0], "end"))
-    parts.append(_text(0.0, base + 14.0, axes[2]))
-    parts.append(_line(left, base, left + size, base, "zero"))
+        parts.append(line(left, bottom - at, left + size, bottom - at, "grid"))
+        parts.append(text(left - 6.0, bottom - at + 4.0, f"{100 * tick:.0f}", "end"))
+        parts.append(text(left + at, bottom + 16.0, f"{100 * tick:.0f}", "middle"))
+    parts.append(line(left, bottom, left + size, top, "diagonal"))
+    parts.append(text(left + size, bottom + 31.0, axes[0], "end"))
+    parts.append(text(0.0, base + 14.0, axes[2]))
+    parts.append(line(left, base, left + size, base, "zero"))
     largest = max([one.count for one in bins] or [0])
-    width = size / max(1, len(bins))
     dots: list[str] = []
     for one in bins:
         if one.mean_confidence is None or one.accuracy is None:
             continue
         x, y = left + size * one.mean_confidence, bottom - size * one.accuracy
         low, high = wilson_interval(one.accuracy * one.count, one.count)
-        dots.append(_line(x, bottom - size * low, x, bottom - size * high, "whisker"))
+        dots.append(line(x, bottom - size * low, x, bottom - size * high, "whisker"))
         here = mark is not None and one.lower < mark <= one.upper
         if here:
-            dots.append(Html(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="9"/>'))
-        dots.append(Html(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'))
+            dots.append(circle(x, y, 9, "ring"))
+        dots.append(circle(x, y, 4, "dot"))
         tall = max(1.0, strip * one.count / largest)
-        start = left + size * one.lower
-        parts.append(
-            Html(
-                f'<rect class="bar {"chosen" if here else ""}" x="{start + 1:.1f}" y="{base - tall:.1f}" '
-                f'width="{width - 2:.1f}" height="{tall:.1f}"/>'
-            )
-        )
-        parts.append(_text(start + width / 2 + 4.0, base - tall - 4.0, f"{one.count:,}", "count", -90))
-    return _svg(ident, (_WIDTH, base + 20.0), told, [*parts, *dots])
+        start, width = left + size * one.lower, size * (one.upper - one.lower)
+        parts.append(rectangle(start + 1, base - tall, width - 2, tall, f"bar {'chosen' if here else ''}"))
+        parts.append(text(start + width / 2 + 4.0, base - tall - 4.0, f"{one.count:,}", "count", -90))
+    return drawing(ident, (WIDTH, base + 20.0), told, [*parts, *dots])
 
 
 def draw_line(ident: str, told: tuple[str, str], xs: Sequence[float], ys: Sequence[float]) -> Html:
@@ -169,17 +145,14 @@ def draw_line(ident: str, told: tuple[str, str], xs: Sequence[float], ys: Sequen
     width, left, right, top, bottom = 300.0, 8.0, 240.0, 22.0, 112.0
     highest = max([y for _, y in points] or [1.0]) or 1.0
     furthest = max([x for x, _ in points] or [1.0]) or 1.0
-    parts: list[str] = [_line(left, bottom, right, bottom, "zero"), _text(left, bottom + 16.0, "0")]
-    parts.append(_text(right, bottom + 16.0, f"{furthest:g}", "middle"))
+    parts: list[str] = [line(left, bottom, right, bottom, "zero"), text(left, bottom + 16.0, "0")]
+    parts.append(text(right, bottom + 16.0, f"{furthest:g}", "middle"))
     places = [(left + (right - left) * (x / furthest), bottom - (bottom - top) * (y / highest)) for x, y in points]
     if places:
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(Html(f'<polyline class="course" points="{path}"/>'))
+        parts.append(polyline(places, "course"))
         (x0, y0), (x1, y1) = places[0], places[-1]
-        parts.append(_text(x0 + (7.0 if y0 <= y1 else -4.0), y0 + (2.0 if y0 <= y1 else 19.0), number(points[0][1])))
-        parts += [
-            Html(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>') for x, y in places[:: len(places) - 1 or 1]
-        ]
+        parts.append(text(x0 + (7.0 if y0 <= y1 else -4.0), y0 + (2.0 if y0 <= y1 else 19.0), number(points[0][1])))
+        parts += [circle(x, y, 3.5, "dot") for x, y in places[:: len(places) - 1 or 1]]
         if len(places) > 1:
-            parts.append(_text(x1 + 8.0, y1 + 4.0, number(points[-1][1]), "chosen"))
-    return _svg(ident, (width, 132.0), told, [join(parts)])
+            parts.append(text(x1 + 8.0, y1 + 4.0, number(points[-1][1]), "chosen"))
+    return drawing(ident, (width, 132.0), told, [join(parts)])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-
 from logitkit.report.demo import WORKED_CLASSES, WORKED_LOGITS, DemoReport
+from logitkit.report.page_document import section, versions
 from logitkit.report.page_markup import Html, Language, element, escape, join, name, number
-from logitkit.report.page_sentence import section
 from logitkit.report.page_svg import draw_line
 from logitkit.report.page_zh import TRANSLATED
 
 __all__ = ["corpus", "run", "training"]
 
 _CLASSES = 8
-_LIBRARIES = ("numpy", "numba", "scipy", "pyarrow")
 
 
 def training(report: DemoReport, language: Language) -> Html:
@@ -91,7 +87,6 @@ def run(report: DemoReport, language: Language) -> Html:
         f"logitkit softmax {numbers} --classes {classes}"
     )
     comma = "、" if language.code == "zh" else ", "
-    versions = comma.join([f"logitkit {report.version}", f"Python {platform.python_version()}", *_versions()])
     parts = [
         say(
             "run.part", seconds=number(value, 1), part=say(f"part.{part}") if f"part.{part}" in language.words else part
@@ -101,10 +96,6 @@ def run(report: DemoReport, language: Language) -> Html:
     return section(
         language, "run", element("p", say("run.text")),
         element("pre", element("code", commands), tabindex="0"),
-        element("p", say("run.versions", versions=versions), class_="note"),
+        element("p", say("run.versions", versions=comma.join(versions(report.version))), class_="note"),
         element("p", say("run.seconds", parts=join(parts, comma)), class_="note") if parts else Html(),
     )  # fmt: skip
-
-
-def _versions() -> list[str]:
-    return [f"{library} {importlib.metadata.version(library)}" for library in _LIBRARIES]

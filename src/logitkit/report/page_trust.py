@@ -8,9 +8,9 @@ import numpy as np
 
 from logitkit.report.demo import DemoReport
 from logitkit.report.evaluation import Evaluation
+from logitkit.report.page_document import section
 from logitkit.report.page_facts import neighbours, verdict
 from logitkit.report.page_markup import Html, Language, element, join, name, number, table
-from logitkit.report.page_sentence import section
 from logitkit.report.page_svg import draw_reliability
 
 __all__ = ["belief", "errors"]

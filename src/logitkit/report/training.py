@@ -11,8 +11,9 @@ from rich.text import Text
 
 from logitkit.model.record import HeldOut, TrainingRecord
 from logitkit.report.terminal import format_number
+from logitkit.trust.abstention_rule import AbstentionRule
 
-__all__ = ["calibration_sentence", "render_training"]
+__all__ = ["calibration_sentence", "render_promises", "render_training"]
 
 _SHOWN_CLASSES = 20
 
@@ -53,6 +54,22 @@ def render_training(record: TrainingRecord, class_names: Sequence[str], temperat
         parts.append(_before_and_after(record.held_out))
         parts.append(Text(calibration_sentence(record.held_out, temperature)))
     return Group(*parts)
+
+
+def render_promises(rules: Sequence[AbstentionRule]) -> RenderableType:
+    """Return what can be promised of the answers, at which threshold, and how many texts then get one."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("wrong answers")
+    for title in ("answer from a probability of", "held-out texts answered", "wrong among them"):
+        table.add_column(title, justify="right")
+    for rule in rules:
+        allowed = f"at most {100.0 * rule.max_error:g} %, {100.0 * rule.certainty:g} % certain"
+        if not rule.promise:
+            table.add_row(allowed, "no promise", f"({rule.reason})", "")
+            continue
+        wrong = f"{100.0 * rule.errors / rule.answered:.1f} %"
+        table.add_row(allowed, f"{float(rule.threshold):.3f}", f"{100.0 * rule.coverage:.1f} %", wrong)
+    return table
 
 
 def _classes(record: TrainingRecord, class_names: Sequence[str]) -> str:

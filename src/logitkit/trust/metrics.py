@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from logitkit.arrays import to_numpy
 from logitkit.checks import as_labels, as_weights, check_count, input_error
-from logitkit.trust.rows import measure_rows, reliability_of
+from logitkit.trust.rows import measure_rows
 
 __all__ = [
     "accuracy",
     "brier_score",
     "confusion_matrix",
-    "expected_calibration_error",
     "log_loss",
     "macro_f1",
     "precision_recall_f1",
@@ -91,34 +90,6 @@ def brier_score(
     """
     rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature, function="brier_score")
     return _mean(rows.brier, sample_weights, "brier_score")
-
-
-def expected_calibration_error(
-    labels: Any,
-    *,
-    logits: Any = None,
-    probs: Any = None,
-    temperature: float = 1.0,
-    sample_weights: Any = None,
-    n_bins: int = 15,
-) -> float:
-    """Return sum over bins of (rows in the bin / rows) * |mean confidence - accuracy|, in [0, 1].
-
-    Top label, `n_bins` bins of equal width: confidence in (b / n_bins, (b + 1) / n_bins]. 0.02 says that confidence
-    is off by two points on average. Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
-    section 2. Arguments and errors are those of `log_loss`; OptionError too if `n_bins` is below 1.
-
-    Example:
-        >>> from logitkit.trust.metrics import expected_calibration_error
-        >>> round(expected_calibration_error([0, 1], probs=[[0.9, 0.1], [0.9, 0.1]]), 3)  # says 90 %, right 50 %
-        0.4
-    """
-    function = "expected_calibration_error"
-    rows = measure_rows(labels, logits=logits, probs=probs, temperature=temperature, function=function)
-    weights = sample_weights
-    if weights is not None:
-        weights = as_weights(weights, rows.correct.shape, "sample_weights", function)
-    return reliability_of(rows.confidence, rows.correct, weights, n_bins).expected_calibration_error()
 
 
 def accuracy(labels: Any, predicted: Any, *, sample_weights: Any = None) -> float:

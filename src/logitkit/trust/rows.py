@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from logitkit import memory
+from logitkit.arrays import compute_dtype, read_only
 from logitkit.checks import as_labels, as_logits, check_count, check_temperature, input_error
-from logitkit.errors import OptionError
-from logitkit.kernels import split
-from logitkit.ops import argmax, log_softmax, softmax
+from logitkit.errors import InputError, OptionError
+from logitkit.kernels import run_blocks, split
 
-__all__ = ["Reliability", "RowMeasures", "measure_rows", "reliability_of"]
+__all__ = ["Reliability", "RowMeasures", "given_values", "measure_rows", "reliability_of"]
 
-_BLOCK = 2**18  # logits that are held as probabilities at a time
+_BLOCK = 2**18  # logits that a thread measures at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ def measure_rows(
     first_row: int = 0,
     function: str = "measure_rows",
 ) -> RowMeasures:
-    """Return arg max, correctness, confidence, log loss and Brier score of every row, computed in float64.
+    """Return arg max, correctness, confidence, log loss and Brier score of every row, as float64.
 
-    Exactly one of `logits` and `probs` is given; nothing is guessed from the numbers. The log loss of logits comes from
-    log_softmax, never from a probability that was rounded or clipped.
+    Exactly one of `logits` and `probs` is given; nothing is guessed from the numbers. The log loss of logits is that of
+    log_softmax, never from a probability that was rounded or clipped. float64 is measured to a few ulp; float32, which
+    is not copied, to 1e-8; float16 and bfloat16 are widened to it. A row has the same bits in any batch.
 
     Args:
         labels: `[N]` integers in [0, C); with `unseen`, -1 marks a label that is none of the C classes: such a row is
@@ -67,55 +69,68 @@ def measure_rows(
         >>> measure_rows([0, 1], probs=[[0.9, 0.1], [0.6, 0.4]]).brier.round(2).tolist()
         [0.02, 0.72]
     """
-    if (logits is None) == (probs is None):
-        found = "neither" if probs is None else "both"
-        raise OptionError(f"Exactly one of 'logits' and 'probs' of {function} must be given; got {found}.")
+    name, values = given_values(logits, probs, function)
     temperature = check_temperature(temperature, function)
     if probs is not None and temperature != 1.0:
         raise OptionError(f"The 'temperature' option of {function} divides logits; it cannot be used with probs.")
-    name = "logits" if probs is None else "probs"
-    values = as_logits(logits if probs is None else probs, function, ndim=2, name=name)
     N, C = values.shape
     y = as_labels(labels, (N,), C, function, lowest=-1 if unseen else 0)
-    measures = RowMeasures(np.empty(N, np.intp), *(np.empty(N) for _ in range(4)))
-    for start, stop in split(N, _BLOCK // C):
-        block = np.array(values[start:stop], np.float64)
-        p = softmax(block, temperature=temperature) if probs is None else block
-        predicted = argmax(block)
-        confidence = _at(p, predicted)
-        nan = np.flatnonzero(np.isnan(confidence))  # a NaN is the arg max of its row, and makes all of its softmax NaN
-        if nan.size:
-            raise input_error(name, function, "free of NaN", f"NaN in row {first_row + start + nan[0]}")
-        out = RowMeasures(*(getattr(measures, field)[start:stop] for field in RowMeasures.__slots__))
-        y_block, known = y[start:stop], y[start:stop] >= 0
-        p_label = np.where(known, _at(p, y_block), 0.0)
-        out.predicted[:] = predicted
-        out.correct[:] = predicted == y_block
-        out.confidence[:] = confidence
-        out.brier[:] = np.einsum("nc,nc->n", p, p) - 2.0 * p_label + 1.0
-        if probs is None:
-            log_p = _at(log_softmax(block, temperature=temperature), y_block)
-            out.log_loss[:] = np.where(known, -log_p, np.inf)
-        else:
-            _check_probs(block, function, first_row + start)
-            with np.errstate(divide="ignore"):
-                out.log_loss[:] = -np.log(p_label)
-        np.maximum(out.log_loss, 0.0, out=out.log_loss)  # -0.0, too, is 0
+    measures = RowMeasures(memory.empty((N,), np.intp), *(memory.empty((N,), np.float64) for _ in range(4)))
+    wrong_row = _measure(values, y, None if probs is not None else 1.0 / temperature, measures)
+    if wrong_row >= 0:
+        raise _wrong(values[wrong_row], name, function, first_row + wrong_row)
+    np.equal(measures.predicted, y, out=measures.correct, casting="unsafe")
     return measures
 
 
-def _at(values: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return one value a row; column -1 gives that of the last, which the caller does not use."""
-    return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]
+def given_values(logits: Any, probs: Any, function: str) -> tuple[str, NDArray[Any]]:
+    """Return which of the two is given, by name, and its numbers `[N, C]`.
+
+    Raises:
+        InputError: if it is no array of numbers of two dimensions with a class or more.
+        OptionError: if not exactly one is given.
+
+    Example:
+        >>> from logitkit.trust.rows import given_values
+        >>> given_values(None, [[0.9, 0.1]], "judge")[0]
+        'probs'
+    """
+    if (logits is None) == (probs is None):
+        found = "neither" if probs is None else "both"
+        raise OptionError(f"Exactly one of 'logits' and 'probs' of {function} must be given; got {found}.")
+    name = "logits" if probs is None else "probs"
+    return name, as_logits(logits if probs is None else probs, function, ndim=2, name=name)
 
 
-def _check_probs(probs: NDArray[np.float64], function: str, first_row: int) -> None:
-    low, high, total = probs.min(axis=1), probs.max(axis=1), probs.sum(axis=1)
-    wrong = np.flatnonzero((low < 0.0) | (high > 1.0) | (abs(total - 1.0) > 1e-3))
-    if wrong.size:
-        row = wrong[0]
-        found = f"values in [{low[row]:.6g}, {high[row]:.6g}] with sum {total[row]:.6g} in row {first_row + row}"
-        raise input_error("probs", function, "in [0, 1] with rows that sum to 1 (logits are passed as logits)", found)
+def _measure(values: NDArray[Any], y: NDArray[np.intp], scale: float | None, measures: RowMeasures) -> int:
+    """Fill `measures` in all threads, from probabilities where there is no scale; return the first wrong row, or -1."""
+    from logitkit.kernels.measures import measure_block, measure_probs_block, measure_scratch
+
+    N, C = values.shape
+    dtype = compute_dtype(values.dtype)
+    out = measures.predicted, measures.confidence, measures.log_loss, measures.brier
+
+    def work(start: int, stop: int) -> int:
+        block = read_only(np.require(values[start:stop], dtype, ["C", "A"]))
+        outs = (array[start:stop] for array in out)
+        if scale is None:
+            row = measure_probs_block(block, y[start:stop], *outs)
+        else:
+            row = measure_block(block, y[start:stop], scale, measure_scratch(C, dtype), *outs)
+        return start + int(row) if row >= 0 else -1
+
+    wrong_rows = run_blocks(work, split(N, _BLOCK // C))
+    return next((row for row in wrong_rows if row >= 0), -1)
+
+
+def _wrong(row: NDArray[Any], name: str, function: str, number: int) -> InputError:
+    """Return the error for a row that has a NaN, or is no distribution."""
+    p = row.astype(np.float64)
+    if np.isnan(p).any():
+        return input_error(name, function, "free of NaN", f"NaN in row {number}")
+    with np.errstate(invalid="ignore"):  # the sum of two infinities
+        found = f"values in [{p.min():.6g}, {p.max():.6g}] with sum {p.sum():.6g} in row {number}"
+    return input_error(name, function, "in [0, 1] with rows that sum to 1 (logits are passed as logits)", found)
 
 
 @dataclass(frozen=True, slots=True)

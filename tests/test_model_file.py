@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from logitkit.errors import InputError, LogitkitError, ModelFileError, OutputError
-from logitkit.model.file import FORMAT_VERSION, read_model_file, write_model_file
+from logitkit.model_file import FORMAT_VERSION, read_model_file, write_model_file
 
 DTYPES = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
 TENSORS = st.dictionaries(
