@@ -14,6 +14,8 @@ from logitkit._version import __version__
 
 if TYPE_CHECKING:
     from logitkit import ops, trust
+    from logitkit.audit.options import AuditOptions
+    from logitkit.audit.run import audit_logits
     from logitkit.classifier import TextClassifier, load
     from logitkit.decision import Decision
     from logitkit.explain import Explanation
@@ -22,17 +24,19 @@ if TYPE_CHECKING:
     from logitkit.text import NgramSpec
 
 __all__ = [
-    "Decision", "DecisionPolicy", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions", "__version__", "load",
-    "ops", "trust",
+    "AuditOptions", "Decision", "DecisionPolicy", "Explanation", "NgramSpec", "TextClassifier", "TrainOptions",
+    "__version__", "audit_logits", "load", "ops", "trust",
 ]  # fmt: skip
 
 _HOMES = {
+    "AuditOptions": "logitkit.audit.options",
     "Decision": "logitkit.decision",
     "DecisionPolicy": "logitkit.policy",
     "Explanation": "logitkit.explain",
     "NgramSpec": "logitkit.text",
     "TextClassifier": "logitkit.classifier",
     "TrainOptions": "logitkit.model.options",
+    "audit_logits": "logitkit.audit.run",
     "load": "logitkit.classifier",
 }
 

@@ -180,6 +180,23 @@ def test_labels_of_another_file_are_taken_before_those_beside_the_logits(tmp_pat
         np.testing.assert_array_equal(open_logits(at(tmp_path, name, content), other).labels, Y)
 
 
+def test_labels_beside_the_logits_are_not_looked_at_where_another_file_has_them(tmp_path):
+    gold = at(tmp_path, "gold.csv", "id,gold\n" + "".join(f"7,{label}\n" for label in Y))
+    for name, content in {
+        "a.npz": saved.npz(logits=Z, labels=Y[:3], gold_=np.array([None])),
+        "a.parquet": saved.by_class(Z, pa.array([None] * N, pa.string())),
+    }.items():
+        np.testing.assert_array_equal(open_logits(at(tmp_path, name, content), gold, labels_name="gold").labels, Y)
+
+
+def test_a_class_may_be_called_as_others_call_what_is_missing(tmp_path):
+    names = ("NA", "null", "nan")
+    path = at(tmp_path, "z.npy", saved.npy(Z))
+    words = "\n".join(names[label] for label in Y)
+    for name, content in (("a.txt", words), ("a.csv", "label\n" + words)):
+        np.testing.assert_array_equal(open_logits(path, at(tmp_path, name, content), class_names=names).labels, Y)
+
+
 def test_columns_of_labels_are_no_logits(tmp_path):
     other = at(tmp_path, "y.npy", saved.npy(Y))
     table = saved.by_class(Z, Y.astype(np.float32), ["a", "b", "c"])

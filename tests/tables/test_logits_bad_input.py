@@ -160,10 +160,13 @@ NPZ = {
     "flat": (saved.npz(logits=Z, labels=np.zeros((N, 2), int)), r"has the shape \[40, 2\], and .* the shape \[40, 3\]"),
     "deep": (saved.npz(logits=Z, labels=np.zeros((N, 2, 2), int)), r"has the shape \[40, 2, 2\]"),
     "one-hot": (saved.npz(logits=Z, labels=np.eye(C)[Y]), "has one 1 in each row: pass --multilabel.*--no-multilabel"),
-    "two and zero": (
-        saved.npz(logits=Z, labels=2 * (Z > 0)),
-        r"array 'labels' has 2 in row 0 \(counted from 0\) for class \d; where several classes can be right,",
-    ),
+    **{
+        f"{odd} for a label": (
+            saved.npz(logits=Z, labels=np.where(np.arange(N * C).reshape(N, C) == 3 * 7 + 1, odd, Z > 0)),
+            rf"has {odd} in row 7 \(counted from 0\) for class 1; where several classes can be right, labels are",
+        )
+        for odd in (2, -1, 0.5, np.nan)
+    },
     "words": (saved.npz(logits=Z, labels=np.array(WORDS)[Y]), "has text such as '(News|Film|Tech)', and nothing says"),
     "empty words": (
         saved.npz(logits=Z, labels=np.array(["News", " "])[Y % 2]),
@@ -324,12 +327,23 @@ def test_typed_tables(tmp_path):
         assert re.search(sentence, refused(path)), refused(path)
 
 
+def test_rows_are_counted_through_all_batches(tmp_path):
+    lists = pa.table({"logits": [[1.0, 2.0]] * 25 + [None] + [[1.0, 2.0]]})
+    columns = pa.table({"logit_a": [1.0] * 25 + [None], "logit_b": [1.0] * 26})
+    for table, column in ((lists, "logits"), (columns, "logit_a")):
+        path = at(tmp_path, f"{column}.arrow", table)  # batches of 11 rows
+        assert f"row 26, column {column!r}" in refused(path)
+
+
 def test_names_that_are_not_there(tmp_path):
     arrays = at(tmp_path, "a.npz", saved.npz(logits=Z, labels=Y))
     table = at(tmp_path, "a.parquet", saved.by_class(Z, Y))
     lists = at(tmp_path, "b.parquet", saved.listed(Z, Y).append_column("other", saved.listed(Z, Y)["logits"]))
     alone = at(tmp_path, "a.npy", saved.npy(Z))
     labels = at(tmp_path, "y.npy", saved.npy(Y))
+    one_hot = np.eye(C)[Y]
+    one_hot[5] = [0, 0.5, 0.5]
+    several = at(tmp_path, "b.npz", saved.npz(logits=Z, labels=one_hot))
     for path, options, sentence in (
         (
             arrays,
@@ -350,6 +364,7 @@ def test_names_that_are_not_there(tmp_path):
             {"multilabel": True},
             r"the shape \[40\], and .* the shape \[40, 3\]; where several classes can be right",
         ),
+        (several, {"multilabel": False}, r"is not one 1 and else 0 in row 5 \(counted from 0\); pass --multilabel"),
         (table, {"logits_name": "logit_0,logit_9"}, "has no 'logit_9', which --logits-name"),
         (table, {"logits_name": "logit_0,logit_0"}, "names 'logit_0' twice"),
         (

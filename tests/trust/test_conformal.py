@@ -137,6 +137,16 @@ def test_a_class_is_in_the_set_if_its_score_is_at_most_the_quantile_to_the_last_
     assert (predictor.predict_sets(logits=z) == (scores <= quantiles)).all()
 
 
+@pytest.mark.parametrize("C", [3, 40])
+def test_a_probability_of_minus_zero_is_zero(C):
+    probs = np.full((2, C), -0.0)
+    probs[:, -1] = 1.0
+    options = {"method": "aps", "randomized": False}
+    scores = np.stack([conformity_scores([c, c], probs=probs, **options) for c in range(C)], axis=1)
+    predictor = fit_conformal([C - 1] * 20, probs=np.repeat(probs[:1], 20, axis=0), **options)
+    assert (scores == 1.0).all() and predictor.predict_sets(probs=probs).all()
+
+
 @pytest.mark.parametrize(("method", "options"), CHOICES)
 def test_batches_order_types_and_threads_change_nothing(rng, threads, method, options, monkeypatch):
     z, labels = problem(int(rng.integers(2**32)), 3000, 12, dtype=np.float32)

@@ -249,6 +249,10 @@ def _checked(file: LogitsFile) -> Iterator[Sentence]:
     """Refuse what can tell nothing; return what is odd."""
     if file.labels is None:
         raise InputError(f"{file.name} has no labels; name the file that has them, or the array (--labels-name).")
+    if file.rows.shape[1] == 1 and not file.multilabel:
+        raise InputError(
+            f"{file.name} has one column of logits, and a choice takes two: of a binary model save [0, logit], [N, 2]."
+        )
     for finding in check_logits(file.rows, file.labels, probs=file.probs, name=file.name):
         if finding.fatal:
             raise InputError(finding.sentence)

@@ -88,6 +88,7 @@ def label_scores_block(probs: Any, labels: Any, keep: Any, penalties: Any, score
 
 @jit
 def _total(p: Any, C: Any) -> Any:
+    """Return the sum of a row."""
     total = np.int64(0)
     for c in range(C):
         total += _mass(p[c])
@@ -99,14 +100,14 @@ def _candidates(p: Any, C: Any, total: Any, quantile: float, keys: Any, indices:
     """List the classes whose score may be at most `quantile`, in the order of their indices; return how many.
 
     Where the classes with at most a C-th of the mass beyond the quantile are left out, what is before them exceeds it.
-    The bits of a float that is not negative are its key: they order as the numbers do.
+    The bits of a float that is not negative (-0 becomes 0) are its key: they order as the numbers do.
     """
     few: Any = np.int64(-1)
     if quantile < 1.0:
         few = (total - (np.int64(quantile * np.float64(total)) + FLOAT_ROUNDING)) // C
     n = 0
     for c in range(C):
-        keys[n], indices[n] = np.float64(p[c]).view(np.int64), c
+        keys[n], indices[n] = np.float64(p[c] + 0.0).view(np.int64), c
         n += _mass(p[c]) > few
     return n
 
@@ -120,16 +121,6 @@ def _first_largest(keys: Any, n: Any) -> Any:
     for i in range(n):
         at = min(at, np.int64(i) if keys[i] == best else np.int64(n))
     return at
-
-
-@jit
-def _sort_rest(keys: Any, indices: Any, n: int, spare_keys: Any, spare_indices: Any, counts: Any) -> None:
-    """Move the entries that were not taken, whose keys are not negative, to the front, and sort them."""
-    left = 0
-    for i in range(n):
-        keys[left], indices[left] = keys[i], indices[i]
-        left += keys[i] >= 0
-    sort_descending(keys, indices, left, spare_keys, spare_indices, counts)
 
 
 @jit
@@ -156,7 +147,7 @@ def ordered_sets_block(
         before = np.int64(0)
         for rank in range(1, n + 1):
             if rank == TAKEN_ONE_BY_ONE + 1:
-                _sort_rest(keys, indices, n, spare_keys, spare_indices, counts)
+                sort_descending(keys, indices, n, spare_keys, spare_indices, counts)  # those taken come last
             place = _first_largest(k, n) if rank <= TAKEN_ONE_BY_ONE else rank - TAKEN_ONE_BY_ONE - 1
             c = at[place]
             score = _score(before, p[c], keep[row], total, penalties[rank])

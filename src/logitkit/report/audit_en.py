@@ -137,7 +137,7 @@ _WORDS = {
     "column.threshold": "threshold",
     "column.answered": "answered",
     "column.checked": "wrong, checked",
-    "column.shipped": "in the file",
+    "column.shipped": "by all rows",
     "column.coverage": "coverage",
     "column.size": "mean size",
     "column.singletons": "one class",
@@ -182,7 +182,7 @@ _WORDS = {
     "parts.log_loss_after": "log loss after",
     "parts.brier_before": "Brier score before",
     "parts.brier_after": "Brier score after",
-    "named.by_class": "{method:conformal}, class by class",
+    "named.by_class": "{method:conformal}, by class",
     "named.chosen": "{method:method} ✓",
     "named.method": "{method:method}",
     "named.set": "{method:conformal}",
@@ -194,8 +194,8 @@ _WORDS = {
     "why.no_outlier": "Not tried: {method:outlier} ({why:refusal}).",
     "why.too few rows": "At most {max_error:p}: too few rows, {rows} of {needed} needed.",
     "why.too many errors": "At most {max_error:p}: no, too many errors; about {reachable:p1} can be promised.",
-    "why.abstention": "Thresholds chosen on {fit_rows:row}, checked on {checked_rows:other}. The file carries those "
-    "chosen on all of them.",
+    "why.abstention": "Thresholds chosen on {fit_rows:row}, checked on {checked_rows:other}. The file carries the one "
+    "that was asked for, as chosen by all of these rows.",
     "facts.classes": "{name}: {rows:row}, {classes:class}.",
     "facts.labels": "{name}: {rows:row}, {classes:name}.",
     "facts.here": "{fit:row} fitted the calibrator, {judged:other} judge it.",

@@ -51,7 +51,6 @@ WORDS = {
     "methods.picture_log_loss": "Log loss",
     "methods.picture_error": "Calibration error, %",
     "methods.infinite": "infinite",
-    "methods.point": "{method:method}: {value}",
     "methods.trials": "How the method was chosen",
     # histogram
     "logits.title": "Right and wrong, by how far the logits are apart",
@@ -84,7 +83,7 @@ WORDS = {
     "sets.title": "Which classes cannot be ruled out",
     "sets.text": "A prediction set holds the classes that cannot be ruled out. For rows drawn as these were, it misses "
     "the true class no more often than promised, however wrong the model is. What a good model gains are smaller "
-    "sets. Class by class, the promise holds for each class on its own.",
+    "sets. By class, the promise holds for each class on its own.",
     # unknown inputs
     "unknown.title": "Inputs unlike what the model knows",
     "unknown.text": "Each way gives an input a number that is the higher, the less it looks like what the model knows; "
@@ -107,7 +106,6 @@ WORDS = {
     "suspects.text": "The calibrated probability speaks clearly for another class than the label (confident learning). "
     "Not each of them is wrong: look at the likeliest first. Rows count from 0 in {name}.",
     "suspects.none": "Among {rows:row} no label looks wrong.",
-    "suspects.pairs": "What is most often labelled as what",
     # how to go on, and how it was made
     "use.title": "How to use it",
     "use.text": "The first command writes the calibrator and its rules into one file, the second applies them to new "

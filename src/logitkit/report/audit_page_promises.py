@@ -46,9 +46,13 @@ def abstention(audit: Audit, language: Language) -> Html:
     half = [min(points, key=lambda point: abs(point[0] - 0.5)) for points in (before or after, after)]
     described = fill(language, "abstention.told", coverage=half[1][0], before=half[0][1], after=half[1][1])
     curves = [("old", fill(language, "column.before"), before), ("", fill(language, "column.after"), after)]
-    marks = [mark for one in audit.abstention if (mark := _mark(one, audit.after, language)) is not None]
+    marks: dict[tuple[float, float], Mark] = {}
+    for one in audit.abstention:
+        mark = _mark(one, audit.after, language)
+        if mark is not None:
+            marks.setdefault((mark.x, mark.y), mark)  # of several promises at one place, the first is the strongest
     axes = fill(language, "abstention.axis_x"), fill(language, "abstention.axis_y")
-    picture = draw_risk_coverage(f"{language.code}-curve", (title, described), curves, marks, axes)
+    picture = draw_risk_coverage(f"{language.code}-curve", (title, described), curves, list(marks.values()), axes)
     notes = [paragraph(language, key) for key in ("abstention.text", f"abstention.{'rings' if marks else 'none'}")]
     if after[0][0] > audit.after.coverages[0]:
         notes.append(paragraph(language, "abstention.start", coverage=_FEW))

@@ -49,7 +49,6 @@ WORDS = {
     "methods.picture_log_loss": "对数损失",
     "methods.picture_error": "校准误差（%）",
     "methods.infinite": "无穷大",
-    "methods.point": "{method:method}：{value}",
     "methods.trials": "方法是怎样选出的",
     # 直方图
     "logits.title": "判对与判错的行，logits 相差多少",
@@ -96,7 +95,6 @@ WORDS = {
     "suspects.text": "校准后的概率明显支持标签以外的另一个类别（置信学习）。"
     "并非每一个都真的错了，请从可能性最大的看起。行号按 {name} 中的顺序从 0 算起。",
     "suspects.none": "在 {rows:row}中，没有标签看起来是错的。",
-    "suspects.pairs": "最常见的误标",
     # 使用与说明
     "use.title": "怎样使用",
     "use.text": "第一条命令把校准器和各项规则写入一个文件，第二条命令把它们用于同一模型的新 logits。"

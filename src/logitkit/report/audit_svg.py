@@ -46,7 +46,7 @@ def round_steps(low: float, high: float, most: int = 5) -> list[float]:
         >>> round_steps(0.0, 0.13), round_steps(3.0, 3.0)
         ([0.0, 0.05, 0.1], [3.0])
     """
-    if not high > low:
+    if not high - low > 1e-12 * max(1.0, abs(low), abs(high)):
         return [low]
     rough = (high - low) / max(1, most - 1)
     power = 10.0 ** math.floor(math.log10(rough))
@@ -165,19 +165,24 @@ def draw_risk_coverage(
         if points:
             parts.append(polyline([place(x, y) for x, y in points], f"course {class_}".strip()))
     places = [(*place(one.x, one.y), one.text) for one in marks]
-    return drawing(ident, (WIDTH, bottom + 38.0), told, [*parts, *_marked(places, left, bottom)])
+    return drawing(ident, (WIDTH, bottom + 38.0), told, [*parts, *_marked(places, left, top, bottom)])
 
 
-def _marked(places: Sequence[tuple[float, float, str]], left: float, bottom: float) -> list[str]:
-    """Return a ring at each place, and its word up and to the left of it, where a rising curve leaves room."""
+def _marked(places: Sequence[tuple[float, float, str]], left: float, top: float, bottom: float) -> list[str]:
+    """Return a ring at each place, and its word where a rising curve leaves room: to the left of it, or above."""
     parts: list[str] = []
     taken: list[tuple[float, float, float]] = []
     for x, y, word in places:
         wide = _LETTER * _wide(word)
         room = x - 9.0 - wide >= left
-        start, level = (x - 9.0 - wide, y - 7.0) if room else (x + 9.0, min(y + 16.0, bottom - 5.0))
-        while any(abs(level - other) < 13.0 and start < end and begin < start + wide for begin, end, other in taken):
-            level -= 13.0
+        start, level = (x - 9.0 - wide, y - 7.0) if room else (x - 4.0, y - 12.0)
+        free = (
+            at
+            for k in range(2 * len(taken) + 6)  # up by a line, down by a line, up by two
+            if top < (at := level + 13.0 * ((k + 1) // 2) * (-1) ** k) < bottom
+            and not any(abs(at - other) < 13.0 and start < end and begin < start + wide for begin, end, other in taken)
+        )
+        level = next(free, level)
         taken.append((start, start + wide, level))
         parts += [circle(x, y, 6, "ring"), text(start + wide if room else start, level, word, "end" if room else "")]
     return parts

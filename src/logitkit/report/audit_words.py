@@ -102,6 +102,8 @@ class Value:
             return "–"
         if isinstance(value, str):
             return self._foreign(value, spec)
+        if not math.isfinite(value):
+            return number(value)
         if f"{spec}.many" in words:
             which = "none" if value == 0 and f"{spec}.none" in words else "one" if value == 1 else "many"
             return self._own(words[f"{spec}.{which}"].format(n=f"{value:,.0f}"))
@@ -120,8 +122,6 @@ class Value:
 
 
 def _write(value: float, spec: str, language: Language) -> str:
-    if not math.isfinite(value):
-        return number(value)
     kind, digits = spec[:1], int(spec[1:] or 0)
     if kind == "n":
         return number(value, digits)
@@ -131,7 +131,7 @@ def _write(value: float, spec: str, language: Language) -> str:
         return f"{100.0 * value:.4g}{language.percent_sign}" if spec == "p" else language.percent(value, digits)
     if kind == "t":
         gap = 1.0 - value
-        return f"{value:.{max(3, math.ceil(-math.log10(gap)) + 1) if 1e-16 < gap < 1.0 else 3}f}"
+        return f"{value:.{max(3, math.ceil(-math.log10(gap) - 1e-9) + 1) if 1e-16 < gap < 1.0 else 3}f}"
     return f"{value:.0f}" if kind == "d" else f"{value:,.0f}"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from logitkit.trust.calibrators.base import Calibrator
     from logitkit.trust.calibrators.fit import fit_calibrator, select_calibrator
+    from logitkit.trust.calibrators.methods import METHODS
     from logitkit.trust.calibrators.restore import load_calibrator
     from logitkit.trust.class_calibration_error import classwise_calibration_error, top_label_calibration_error
     from logitkit.trust.conformal import fit_conformal
@@ -59,6 +60,7 @@ _HOMES = {
     "calibration_error": ("debiased_calibration_error", "expected_calibration_error", "maximum_calibration_error"),
     "calibrators.base": ("Calibrator",),
     "calibrators.fit": ("fit_calibrator", "select_calibrator"),
+    "calibrators.methods": ("METHODS",),
     "calibrators.restore": ("load_calibrator",),
     "class_calibration_error": ("classwise_calibration_error", "top_label_calibration_error"),
     "conformal": ("fit_conformal",),
@@ -83,6 +85,7 @@ _HOMES = {
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "METHODS",
     "AbstentionRule", "Calibrator", "ConformalPredictor", "Estimate", "FalseNegativeControl", "Judge", "Judgement",
     "LabelErrors", "LossSplit", "OutlierRule", "RapsPenalty", "ReliabilityDiagram", "RiskCoverageCurve",
     "SetEvaluation", "accuracy", "area_under_risk_coverage", "auroc", "brier_score", "check_abstention",

@@ -46,6 +46,12 @@ class LabelErrors:
         confident_joint: `[C, C]` counts, row = given label, column = confident class; None where C is above 1,000.
         estimated_noise_rate: the share of labels that the confident joint calls wrong, in [0, 1]; NaN where N is 0. The
             model's own confident mistakes are counted too, so it is too high rather than too low.
+
+    Example:
+        >>> from logitkit.trust.label_errors import find_label_errors
+        >>> found = find_label_errors([0, 0, 1, 1, 1], logits=[[4, 0], [3, 0], [0, 3], [0, 4], [5, 0]])
+        >>> found.by_pair(), found.to_table(["ham", "spam"])["suggested"]
+        ([LabelPair(given=1, suggested=0, rows=1)], ['ham'])
     """
 
     rows: Indices
@@ -93,7 +99,7 @@ class LabelErrors:
         """Return the estimated distribution of given and true labels, `[C, C]`, which sums to 1; None with the counts.
 
         Each row of the confident joint is scaled to the rows given its label, then all to 1; a class none of whose rows
-        is confidently of any class keeps all on the diagonal. No rows give zeros.
+        is confidently of any class, since each gives it no probability, stays on the diagonal. No rows give zeros.
         """
         if self.confident_joint is None:
             return None
@@ -118,7 +124,7 @@ class LabelErrors:
         given, suggested = self.given.tolist(), self.suggested.tolist()
         return {
             "row": self.rows.tolist(),
-            "given": suggested if class_names is None else [class_names[c] for c in given],
+            "given": given if class_names is None else [class_names[c] for c in given],
             "suggested": suggested if class_names is None else [class_names[c] for c in suggested],
             "p_given": self.p_given.tolist(),
             "p_suggested": self.p_suggested.tolist(),

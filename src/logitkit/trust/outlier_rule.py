@@ -74,6 +74,12 @@ class OutlierRule:
         threshold: an outlier score above it is an alarm; +inf never is.
         false_alarm_rate: the share of known inputs that may be an alarm.
         rows: how many known inputs the threshold was fitted on.
+
+    Example:
+        >>> from logitkit.trust.outlier_rule import OutlierRule
+        >>> rule = OutlierRule("logit", temperature=1.0, threshold=-2.0, false_alarm_rate=0.05, rows=400)
+        >>> rule.is_outlier([[3.0, 0.0], [1.0, 0.5]]).tolist()
+        [False, True]
     """
 
     method: str

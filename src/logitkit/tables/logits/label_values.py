@@ -74,7 +74,7 @@ class FoundLabels:
         """
         if values.dtype == np.uint64:
             values = np.minimum(values, np.uint64(2**63 - 1))
-        if values.dtype.kind in "iu":
+        if values.dtype.kind in "iub":
             return values.astype(np.int64, copy=False)
         with np.errstate(invalid="ignore"):
             wrong = np.flatnonzero(~((np.floor(values) == values) & (abs(values) < 2.0**53)))
@@ -96,7 +96,7 @@ def labels_from_array(values: NDArray[Any], source: str) -> FoundLabels:
             raise InputError(f"{source} is text of the shape {list(values.shape)}; give one text a row.")
         array = pa.array(values)
         return _from_texts(array.cast(pa.binary()) if values.dtype.kind == "S" else array, source, 0)
-    return FoundLabels(source, values.astype(np.uint8) if values.dtype == bool else values, None, 0)
+    return FoundLabels(source, values, None, 0)
 
 
 def labels_from_columns(columns: Sequence[pa.ChunkedArray], names: Sequence[str], file: str) -> FoundLabels:
