@@ -2,7 +2,7 @@
 
 A page's Python blocks run in order in one namespace, in an empty folder, with `examples/` importable. A block that
 prints is followed by a text block with exactly what it printed. The pages of all languages have the same blocks:
-`--write` copies those of the first page, with their fresh output, into the others.
+`--write` copies those of the English page, with their fresh output, into the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = tuple(ROOT / "docs" / "guide" / name for name in ("what-are-logits.md", "what-are-logits.zh.md"))
+GUIDE = ROOT / "docs" / "guide"
+PAIRS = tuple((GUIDE / f"{name}.md", GUIDE / f"{name}.zh.md") for name in ("what-are-logits", "trust"))
+PAGES = tuple(page for pair in PAIRS for page in pair)
 _BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 
 
@@ -68,12 +70,18 @@ def fill(text: str, new: list[tuple[str, str]]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the first page and write or compare; return the exit code."""
+    """Run the first page of each pair and write or compare; return the exit code."""
     write = "--write" in (sys.argv[1:] if arguments is None else arguments)
-    found = blocks(PAGES[0].read_text(encoding="utf-8"))
-    new = list(zip([block.code for block in found], run(PAGES[0], found), strict=True))
+    stale = sum(_renew(pair, write) for pair in PAIRS)
+    return 1 if stale and not write else 0
+
+
+def _renew(pair: tuple[Path, Path], write: bool) -> int:
+    """Write or compare the pages of one guide; return how many were stale."""
+    found = blocks(pair[0].read_text(encoding="utf-8"))
+    new = list(zip([block.code for block in found], run(pair[0], found), strict=True))
     stale = 0
-    for page in PAGES:
+    for page in pair:
         before = page.read_text(encoding="utf-8")
         after = fill(before, new)
         if after != before:
@@ -81,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{page.relative_to(ROOT)}: {'written' if write else 'out of date: run tools/guide.py --write'}")
             if write:
                 page.write_text(after, encoding="utf-8")
-    return 1 if stale and not write else 0
+    return stale
 
 
 if __name__ == "__main__":

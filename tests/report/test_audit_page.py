@@ -80,6 +80,9 @@ def test_the_verdict_comes_first_in_words(audit, page, code):
 
 def test_the_numbers_are_those_of_the_record(audit, page):
     for half, sign in zip(halves(page), ("\u00a0%", "%"), strict=True):
+        means = (f"<td>{100.0 * one.mean_confidence:.2f}</td>" for one in (audit.before, audit.after))
+        assert "".join(means) in half  # in this order
+        assert re.search(r'<tr class="strong"><th scope="row">[^<]* ✓</th>', half)
         for figures in (audit.before, audit.after):
             for found in (figures.log_loss, figures.brier_score, figures.area_under_risk_coverage):
                 cell = f"<td>{found.value:.4f}<small>[{found.low:.4f}, {found.high:.4f}]</small></td>"
@@ -149,6 +152,10 @@ def test_the_diagrams_are_the_data(audit, page):
             assert float(x) == pytest.approx(36.0 + 290.0 * one.mean_confidence, abs=0.051)
             assert float(y) == pytest.approx(312.0 - 290.0 * one.accuracy, abs=0.051)
         assert drawing.count('class="whisker"') == len(held)
+        bars = re.findall(r'class="bar ?" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawing)
+        for (x, width), one in zip(bars, held, strict=True):
+            assert float(x) == pytest.approx(37.0 + 290.0 * one.lower, abs=0.051)
+            assert float(width) == pytest.approx(290.0 * (one.upper - one.lower) - 2.0, abs=0.051)
 
 
 def test_the_histogram_is_the_data(audit, page):
@@ -236,6 +243,14 @@ def test_what_is_not_there_leaves_no_empty_section(audit):
     assert_well_formed(render_audit_page(dataclasses.replace(audit, before=nothing, after=nothing)))
 
 
+@pytest.mark.parametrize("make", MAKERS)
+def test_every_class_has_a_style(make):
+    page = render_audit_page(make())
+    style = page.split("<style>")[1].split("</style>")[0]
+    used = {name for key, value in Reader(page).attributes if key == "class" for name in value.split()}
+    assert {name for name in used if not re.search(rf"\.{name}\b", style)} == set()
+
+
 def test_the_same_record_gives_the_same_page(audit, page):
     assert render_audit_page(audit) == page
 
@@ -262,7 +277,7 @@ def test_curves_and_marks_stay_inside_and_words_do_not_collide(points, marks):
         for place in path.split():
             x, y = map(float, place.split(","))
             assert 35.9 <= x <= 326.1 and 43.9 <= y <= 264.1
-    words = re.findall(r'<text x="([\d.]+)" y="(-?[\d.]+)"(?: class="(end)")?>at most', drawing)
+    words = re.findall(r'<text x="([\d.]+)" y="(-?[\d.]+)" class="mark( end)?">at most', drawing)
     boxes = [(float(x) - (70.4 if end else 0.0), float(y)) for x, y, end in words]
     for i, (x, y) in enumerate(boxes):
         assert 40.0 < y < 264.1

@@ -85,6 +85,26 @@ def test_probabilities_that_are_said_to_be_such_are_fine_and_logits_are_not():
         check_logits(as_log_probs(MemoryRows(GOOD)), SURE, probs=True)
 
 
+def test_log_odds_of_probabilities_may_lie_between_0_and_1():
+    assert "looks_like_probs" in codes(PROBS, MANY)
+    assert codes(PROBS, MANY, probs=True) == {}
+
+
+def test_what_one_block_shows_and_others_do_not_is_seen(monkeypatch):
+    monkeypatch.setattr(logit_look, "_BLOCK_BYTES", 16)  # two numbers
+    rows = [[0.5, 0.5], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]
+    seen = look_at(MemoryRows(rows), np.array([0, 0, 0, 1]))
+    assert (seen.rows_vary, seen.rows_differ, seen.in_unit_interval, seen.sum_to_one) == (True, True, True, True)
+    assert seen.n_correct == 2 and not seen.has_nan
+    rows[2] = [0.25, 0.5]
+    assert not look_at(MemoryRows(rows), None).sum_to_one and look_at(MemoryRows(rows), None).in_unit_interval
+    rows[2] = [0.5, 1.5]
+    assert not look_at(MemoryRows(rows), None).in_unit_interval
+    rows[2] = [np.nan, np.inf]
+    seen = look_at(MemoryRows(rows * 20), None)
+    assert seen.has_nan and nan_rows(MemoryRows(rows * 20)) == (2, 20)
+
+
 @pytest.mark.parametrize("spoil", [[0.5, 0.5, 0.1], [-0.1, 0.6, 0.5], [1.1, 0.0, -0.1]])
 def test_one_row_that_is_no_distribution_shows_that_all_are_logits(spoil):
     assert "looks_like_probs" not in codes(with_(PROBS, 23, spoil), SURE)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from logit_files import C, N, Y, Z, at
 
 from logitkit.tables import MemoryRows, open_logits
-from logitkit.tables.stored import as_log_odds, as_log_probs
+from logitkit.tables.stored import as_log_odds, as_log_probs, open_arrays
 from logitkit.tables.stored import bytes as stored_bytes
 from logitkit.tables.stored import rows as stored_rows
 from logitkit.tables.stored.rows import BFLOAT16, FileRows
@@ -134,6 +134,13 @@ def test_any_range_and_any_choice_of_rows_are_those_of_the_array(kind, order, da
         np.testing.assert_array_equal(some.take(half), want[chosen[half]])
     finally:
         stored_rows._GAP_BYTES, stored_rows._BLOCK_BYTES = gap, block
+
+
+def test_a_whole_array_comes_in_the_order_of_bytes_of_this_machine(tmp_path):
+    for array in (Y.astype(">i4"), np.asfortranarray(Z.astype(">f8")), np.array(["a", "b"]).astype(">U2")):
+        found = open_arrays(at(tmp_path, "a.npy", saved.npy(array)), "npy")[""].values()
+        assert found.dtype.isnative
+        np.testing.assert_array_equal(found, array)
 
 
 def test_metadata_in_a_safetensors_file_is_no_array(tmp_path):
@@ -293,7 +300,8 @@ def test_probabilities_are_taken_as_such_only_when_said_so(tmp_path):
             np.testing.assert_array_equal(logs.rows.read(0, N), np.log(p))
         with open_logits(tmp_path / name) as plain:
             np.testing.assert_array_equal(plain.rows.read(0, N), p + 9)
-    columns = pa.table({f"{kind}_{index}": p[:, index] for kind in ("logit", "prob") for index in range(C)})
+    both = {"logit": p + 9, "prob": p}
+    columns = pa.table({f"{kind}_{index}": both[kind][:, index] for kind in both for index in range(C)})
     with open_logits(at(tmp_path, "c.parquet", columns), probs=True) as logs:
         np.testing.assert_array_equal(logs.rows.read(0, N), np.log(p))
     several = at(tmp_path, "m.npz", saved.npz(probs=p, labels=(p > 0.2).astype(int)))

@@ -497,7 +497,9 @@ def test_where_nothing_can_be_promised_every_label_is_in():
     z, y = several(np.random.default_rng(1), 5)
     control = fit_false_negative_control(y, logits=z, alpha=0.1)
     assert control.threshold == 0.0 and control.predict_sets(logits=[[-np.inf] * 6]).all()
-    assert fit_false_negative_control(np.zeros((0, 3)), logits=np.zeros((0, 3))).threshold == 0.0
+    for certainty in (None, 0.95):
+        none = fit_false_negative_control(np.zeros((0, 3)), logits=np.zeros((0, 3)), certainty=certainty)
+        assert none.threshold == 0.0
     assert fit_false_negative_control(np.zeros((50, 3)), logits=np.zeros((50, 3))).threshold == 1.0
     assert math.isnan(false_negative_share(np.zeros((0, 2), bool), np.zeros((0, 2))))
 

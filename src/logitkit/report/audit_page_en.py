@@ -54,9 +54,9 @@ WORDS = {
     "methods.trials": "How the method was chosen",
     # histogram
     "logits.title": "Right and wrong, by how far the logits are apart",
-    "logits.margin": "The margin of a row is its largest logit less its second largest. Right rows grow upwards, wrong "
-    "rows downwards, each as a share of their own number. The less the two overlap, the better a threshold tells "
-    "them apart.",
+    "logits.margin": "The margin of a row is its largest logit less its second largest; the last bar holds all that "
+    "are larger. Right rows grow upwards, wrong rows downwards, each as a share of their own number. The less the two "
+    "overlap, the better a threshold tells them apart.",
     "logits.logit": "Rows by their largest logit. Right rows grow upwards, wrong rows downwards, each as a share of "
     "their own number. The less the two overlap, the better a threshold tells them apart.",
     "logits.infinite": "Not drawn, because infinite: {rows:row}.",

@@ -184,7 +184,10 @@ def _marked(places: Sequence[tuple[float, float, str]], left: float, top: float,
         )
         level = next(free, level)
         taken.append((start, start + wide, level))
-        parts += [circle(x, y, 6, "ring"), text(start + wide if room else start, level, word, "end" if room else "")]
+        parts += [
+            circle(x, y, 6, "ring"),
+            text(start + wide if room else start, level, word, "mark end" if room else "mark"),
+        ]
     return parts
 
 

@@ -185,7 +185,8 @@ _WORDS = {
     "why.no_outlier": "没有尝试：{method:outlier}（{why:refusal}）。",
     "why.too few rows": "不超过 {max_error:p}：行数太少，需要 {needed} 行，只有 {rows} 行。",
     "why.too many errors": "不超过 {max_error:p}：做不到，错误太多；大约能保证 {reachable:p1}。",
-    "why.abstention": "阈值用 {fit_rows:row}选定，用{checked_rows:other}检验。文件中带的是所要求的那一个，用全部这些行选定。",
+    "why.abstention": "阈值用 {fit_rows:row}选定，用{checked_rows:other}检验。"
+    "文件中带的是所要求的那一个，用全部这些行选定。",
     "facts.classes": "{name}：{rows:row}，{classes:class}。",
     "facts.labels": "{name}：{rows:row}，{classes:name}。",
     "facts.here": "{fit:row}用于拟合校准器，{judged:other}用于评判。",

@@ -137,9 +137,7 @@ def _highest(
     if N == 0:
         return 0.0
     candidates = np.append(rising, 1.0)
-    losses = np.concatenate([[0.0], np.cumsum(shares)])
-    first = np.searchsorted(rising, candidates)  # equal probabilities are missed together, beyond all of them
-    total = losses[first]
+    total = np.concatenate([[0.0], np.cumsum(shares)])  # of equal probabilities, the first has the loss of all
     if certainty is None:
         allowed = total + 1.0 <= alpha * (N + 1) * (1.0 + 1e-12)
     else:

@@ -12,23 +12,21 @@ what it adds to it, the more the more numbers it has. Leaving out the off-diagon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from logitkit.ops import cross_entropy, softmax
 from logitkit.trust.calibrators.affine import AffineCalibrator, mixed_log_probs
+from logitkit.trust.calibrators.affine_objective import Coordinates, Objective, scale_of
 from logitkit.trust.calibrators.base import Array
+from logitkit.trust.calibrators.descent import descend
 from logitkit.trust.temperature import fit_temperature
 
 __all__ = ["fit_affine"]
 
 Vector = NDArray[np.float64]
 
-_MAX_ITERATIONS = 300
-_LOSS_TOLERANCE = {4: 1e-7, 8: 1e-10}  # of the loss, in one iteration, by the bytes of a logit
-_CORRECTIONS = 10
+_LOSS_TOLERANCE = {4: 1e-5, 8: 1e-10}  # of the loss, in one iteration, by the bytes of a logit
 _HARDLY = 1e-2
 
 
@@ -40,6 +38,11 @@ class _Shape:
     scale: float | None = None  # one number for all classes
     diagonal: float | None = None
     off_diagonal: float | None = None
+
+    def penalties(self) -> dict[str, float]:
+        """Return the penalties of the parts that are free."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {name: float(penalty) for name, penalty in found.items() if penalty is not None}
 
 
 def fit_affine(
@@ -77,133 +80,19 @@ def fit_affine(
         # Beta calibration has no penalty; this one keeps rows that are all right from sending it to infinity.
         "beta": _Shape(diagonal=_HARDLY / n, bias=_HARDLY / n),
     }[method]
-    scale, bias = _minimise(x, labels, sample_weights, shape, positive=method == "beta")
+    scale, bias = _minimise(x, labels, sample_weights, shape)
+    if method == "beta" and (scale < 0.0).any():  # a probability that rises must not fall: the other one alone decides
+        kept = scale >= 0.0
+        scale, bias = _minimise(np.ascontiguousarray(x * kept.astype(x.dtype)), labels, sample_weights, shape)
+        scale = np.where(kept, np.maximum(scale, 0.0), 0.0)
     return AffineCalibrator(method, C, T, mix, scale, bias)
 
 
 def _minimise(
-    x: Array, labels: NDArray[np.intp], sample_weights: Vector | None, shape: _Shape, *, positive: bool
+    x: Array, labels: NDArray[np.intp], sample_weights: Vector | None, shape: _Shape
 ) -> tuple[Vector, Vector]:
-    """Return scale and bias at the least penalised loss, by L-BFGS in the coordinates of `_Coordinates`."""
-    from scipy.optimize import minimize
-
-    coordinates = _Coordinates(x, shape)
-    z, gradient = np.empty_like(x), np.empty_like(x)
-
-    def loss_and_slopes(u: Vector) -> tuple[float, Vector]:
-        parts = coordinates.parts(u)
-        _apply(x, parts, z)
-        loss = cross_entropy(z, labels, sample_weights=sample_weights, grad=True, grad_out=gradient)[0]
-        slopes = {}
-        for name, part in parts.items():
-            penalty = coordinates.penalties[name]
-            loss += penalty * float(np.vdot(part, part))
-            slopes[name] = _slope(name, gradient, x) + 2.0 * penalty * part
-        return float(loss), coordinates.slopes(slopes)
-
-    start = np.zeros(coordinates.size)
-    first = loss_and_slopes(start)
-    # L-BFGS-B begins with a step of length 1. The curvature is about 1 here, so the slope's own length is right.
-    length = float(np.linalg.norm(first[1])) or 1.0
-
-    def scaled(u: Vector) -> tuple[float, Vector]:
-        loss, slopes = loss_and_slopes(length * u) if u.any() else first
-        return loss, length * slopes
-
-    bounds = [(lowest / length, np.inf) for lowest in coordinates.lowest()] if positive else None
-    tolerance = _LOSS_TOLERANCE[x.dtype.itemsize]
-    options = {"maxiter": _MAX_ITERATIONS, "ftol": tolerance, "gtol": 0.0, "maxcor": _CORRECTIONS}
-    found = minimize(scaled, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    parts = coordinates.parts(length * np.asarray(found.x))
-    return _matrix(parts), np.array(parts["bias"])
-
-
-class _Coordinates:
-    """Coordinates in which the curvature at the start is about 1 in every direction.
-
-    The biases and the diagonal are divided by the root of their curvature. The curvature of the off-diagonal of row j
-    is about h_j S + 2 λ_o, h_j = mean p_j (1 - p_j) and S = mean x xᵀ: it is turned to the axes of S first. Without
-    that, the common fall of all log-probabilities, which acts like a bias, hides what each of them says.
-    """
-
-    def __init__(self, x: Array, shape: _Shape) -> None:
-        C = x.shape[1]
-        sizes = {"bias": (C,), "scale": (), "diagonal": (C,), "off_diagonal": (C, C)}
-        self.penalties: dict[str, float] = {
-            name: getattr(shape, name) for name in sizes if getattr(shape, name) is not None
-        }
-        self._shapes = {name: sizes[name] for name in self.penalties}
-        p = softmax(x)
-        spread = p * (1.0 - p)
-        second: dict[str, Any] = {"bias": spread.mean(axis=0)}
-        if "scale" in self.penalties:
-            mean = np.einsum("nc,nc->n", p, x)
-            second["scale"] = np.einsum("nc,nc,nc->", p, x, x) / len(x) - float(mean @ mean) / len(x)
-        if "diagonal" in self.penalties:
-            second["diagonal"] = np.einsum("nc,nc,nc->c", spread, x, x) / len(x)
-        if "off_diagonal" in self.penalties:
-            along, self._axes = np.linalg.eigh(np.dot(x.T, x).astype(np.float64) / len(x))
-            second["off_diagonal"] = np.outer(second["bias"], np.maximum(along, 0.0))
-        self._root = {
-            name: np.sqrt(np.asarray(second[name], np.float64) + 2.0 * penalty + 1e-12)
-            for name, penalty in self.penalties.items()
-        }
-        self.size = sum(int(root.size) for root in self._root.values())
-
-    def parts(self, u: Vector) -> dict[str, Vector]:
-        """Return what is added to the bias 0 and the matrix 1."""
-        parts, start = {}, 0
-        for name, root in self._root.items():
-            part = u[start : start + root.size].reshape(self._shapes[name]) / root
-            if name == "off_diagonal":
-                part = part @ self._axes.T
-                np.fill_diagonal(part, 0.0)
-            parts[name] = part
-            start += root.size
-        return parts
-
-    def slopes(self, slopes: dict[str, Vector]) -> Vector:
-        """Return the slopes in these coordinates of what has these slopes in the parts."""
-        found = []
-        for name, root in self._root.items():
-            slope = slopes[name]
-            if name == "off_diagonal":
-                np.fill_diagonal(slope, 0.0)
-                slope = slope @ self._axes
-            found.append((slope / root).ravel())
-        return np.concatenate(found)
-
-    def lowest(self) -> Vector:
-        """Return the lowest coordinates at which no class is turned round: its scale stays at least 0."""
-        return np.concatenate([
-            (-root if name == "diagonal" else np.full(root.shape, -np.inf)).ravel() for name, root in self._root.items()
-        ])  # fmt: skip
-
-
-def _matrix(parts: dict[str, Vector]) -> Vector:
-    """Return the scale `[]` or `[C]`, or the matrix `[C, C]`, that the parts come to."""
-    scale = np.asarray(1.0 + parts.get("scale", parts.get("diagonal", np.zeros(()))))
-    return scale if "off_diagonal" not in parts else np.diag(scale) + parts["off_diagonal"]
-
-
-def _apply(x: Array, parts: dict[str, Vector], z_out: Array) -> None:
-    """Write x stretched and shifted by the parts."""
-    scale = _matrix(parts).astype(x.dtype)
-    if scale.ndim == 2:
-        np.dot(x, scale.T, out=z_out)
-    else:
-        np.multiply(x, scale, out=z_out)
-    z_out += parts["bias"].astype(x.dtype)
-
-
-def _slope(name: str, gradient: Array, x: Array) -> Vector:
-    """Return the slope of the mean loss in one of the parts, from its gradient in the logits."""
-    if name == "bias":
-        slope = gradient.sum(axis=0, dtype=np.float64)
-    elif name == "scale":
-        slope = np.array(float(np.vdot(gradient, x)))
-    elif name == "diagonal":
-        slope = np.einsum("nc,nc->c", gradient, x).astype(np.float64)
-    else:
-        slope = np.dot(gradient.T, x).astype(np.float64)
-    return np.asarray(slope)
+    """Return scale and bias at the least penalised loss."""
+    coordinates = Coordinates(x, shape.penalties())
+    objective = Objective(x, labels, np.empty(0) if sample_weights is None else sample_weights, coordinates)
+    parts = coordinates.parts(descend(objective, np.zeros(coordinates.size), _LOSS_TOLERANCE[x.dtype.itemsize]))
+    return scale_of(parts), np.array(parts["bias"])
