@@ -151,7 +151,7 @@ def test_auto_is_never_worse_than_nothing_on_held_out_rows(seed, C, N):
     if selection.rows:
         chosen = by_name[selection.calibrator.method]
         assert chosen.log_loss <= by_name["none"].log_loss
-        assert chosen.worse_by <= min(chosen.standard_error, 1e-3)
+        assert chosen.worse_by <= max(2e-4, min(chosen.standard_error, 1e-3))
 
 
 def test_auto_leaves_good_logits_alone_and_mends_bad_ones(rng):

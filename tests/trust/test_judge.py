@@ -130,6 +130,27 @@ def test_finish_may_be_called_at_any_time(small):
     assert as_text(judged.finish(replicates=40)) == as_text(judge(labels, logits=logits, replicates=40))
 
 
+@pytest.mark.parametrize("N", [1, 50, 51, 400])
+@pytest.mark.parametrize("ties", [7, 10**9])
+def test_groups_hold_the_same_rows_in_every_table(small, N, ties):
+    rng = np.random.default_rng(N)
+    confidence, correct = np.ceil(rng.random(N) * ties) / ties, (rng.random(N) < 0.7).astype(float)
+    dealt = groups_module.Groups(15, seed=3)
+    dealt.add(RowMeasures(np.zeros(N, np.intp), correct, confidence, np.ones(N), np.ones(N)))
+    count, _, right = groups_module.reliability_sums(dealt.sums())
+    curve, area, rows, errors = dealt.ranks(10_000)
+    whole = risk_coverage_curve(confidence, correct)
+    thin = whole.thinned(40)
+    assert curve.to_json() == whole.to_json() and area == whole.aurc()
+    assert rows.sum(axis=0)[::-1].tolist() == np.diff(thin.answered, prepend=0).tolist()
+    assert errors.sum(axis=0)[::-1].tolist() == np.diff(thin.errors, prepend=0).tolist()
+    assert rows.sum(axis=1).tolist() == count.sum(axis=1).tolist()
+    assert errors.sum(axis=1).tolist() == (count - right).sum(axis=1).tolist()
+    sizes = count.sum(axis=1)
+    assert len(sizes) == min(N, 50) and sizes.sum() == N
+    assert sizes.max() == 1 if N <= 50 else sizes.std() < 2 * math.sqrt(N / 50) + 1
+
+
 def row_bootstrap(labels, logits, replicates, rng):
     """Draw rows one by one, and measure each draw by the public functions."""
     rows = measure_rows(labels, logits=logits)

@@ -17,7 +17,7 @@ class AuditOptions:
 
     Attributes:
         method: the calibrator to use, one of `trust.METHODS`; "auto" lets cross-validation choose.
-        split: the share of the rows that calibrators are fitted on, in (0, 1); the others judge. At most 50,000 rows
+        split: the share of the rows that calibrators are fitted on, in (0, 1); the others judge. At most 25,000 rows
             (and 16 million logits) are taken for fitting: more would not move a calibrator.
         max_error: the share of answers that may be wrong, in (0, 1).
         certainty: of that promise, in (0, 1).

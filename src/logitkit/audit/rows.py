@@ -14,8 +14,8 @@ from logitkit.tables.stored import StoredRows
 
 __all__ = ["Deal", "Sample", "deal_rows"]
 
-MOST_FIT_ROWS = 50_000
-MOST_COMPARED_ROWS = 100_000
+MOST_FIT_ROWS = 25_000
+MOST_COMPARED_ROWS = 50_000
 _MOST_LOGITS = 2**24  # 64 MB in float32, of either
 
 

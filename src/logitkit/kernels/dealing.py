@@ -57,8 +57,7 @@ def deal_measures(
         sums[at + BRIER] += brier[i]
         sums[at + INFINITE] += 0.0 if finite else 1.0
         b = min(int(c * n_bins), n_bins - 1)
-        b -= 1 if b > 0 and c <= b / n_bins else 0  # an edge belongs to the bin below it, and c · n_bins is rounded
-        b += 1 if b < n_bins - 1 and c > (b + 1) / n_bins else 0
+        b -= 1 if b > 0 and c <= b / n_bins else 0  # an edge is of the bin below it; what is above it has b right
         at += FIRST_BIN + 3 * b
         sums[at] += 1.0
         sums[at + 1] += c

@@ -51,6 +51,12 @@ class AbstentionRule:
         reason: "promised", "too few rows" (fewer than `rows_needed`) or "too many errors".
         by_class: the rule of each predicted class, or none. Their certainty is what each is tested at, so that the
             promises of all classes hold together with the `certainty` of the whole.
+
+    Example:
+        >>> from logitkit.trust.abstention import fit_abstention
+        >>> rule = fit_abstention([0.9] * 80 + [0.6] * 20, [True] * 80 + [False] * 20)
+        >>> rule.promise, rule.coverage, rule.answers([0.95, 0.6]).tolist()
+        (True, 0.8, [True, False])
     """
 
     max_error: float

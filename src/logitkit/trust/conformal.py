@@ -14,7 +14,7 @@ from logitkit.trust.conformal_predictor import PER, ConformalPredictor, as_group
 from logitkit.trust.conformity import Conformity, RapsPenalty
 from logitkit.trust.prob_rows import ProbRows
 
-__all__ = ["ConformalPredictor", "fit_conformal", "tune_raps"]
+__all__ = ["fit_conformal", "tune_raps"]
 
 _WEIGHTS = (0.001, 0.01, 0.1, 0.2, 0.5)
 

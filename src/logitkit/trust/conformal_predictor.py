@@ -37,6 +37,12 @@ class ConformalPredictor:
             there were fewer than `rows_needed` rows, so that the class is in every set.
         rows: `[G, K]`, how many rows each quantile comes from.
         conformity: which score is meant.
+
+    Example:
+        >>> from logitkit.trust.conformal import fit_conformal
+        >>> predictor = fit_conformal([0, 0, 1, 0], probs=[[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], alpha=0.2)
+        >>> predictor.rows_needed, predictor.predict_sets(probs=[[0.7, 0.3], [0.5, 0.5]]).tolist()
+        (4, [[True, False], [False, False]])
     """
 
     alpha: float
@@ -161,7 +167,7 @@ def quantile_rank(n: int, alpha: float) -> int:
     """Return which of n scores, from the smallest on, is the quantile: ceil((n + 1) * (1 - alpha)); n + 1 for inf.
 
     Example:
-        >>> from logitkit.trust.conformal import quantile_rank
+        >>> from logitkit.trust.conformal_predictor import quantile_rank
         >>> quantile_rank(99, 0.1), quantile_rank(9, 0.1), quantile_rank(8, 0.1)
         (90, 9, 9)
     """

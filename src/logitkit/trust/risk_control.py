@@ -28,6 +28,12 @@ class FalseNegativeControl:
         certainty: the probability that the average is at most `alpha`; None for "on average over calibration rows too".
         rows: how many rows it was fitted on.
         n_labels: C.
+
+    Example:
+        >>> from logitkit.trust.risk_control import fit_false_negative_control
+        >>> control = fit_false_negative_control([[1, 0]] * 20, logits=[[2.0, -1.0]] * 20)
+        >>> control.predict_sets(logits=[[3.0, 1.0], [-1.0, 2.5]]).tolist()
+        [[True, False], [False, True]]
     """
 
     threshold: float

@@ -54,6 +54,12 @@ class SetEvaluation:
         by_class: the rows of each label, C of them.
         by_size: the rows of each size of set that occurs, the smallest first.
         by_group: the rows of each group, where groups were given.
+
+    Example:
+        >>> from logitkit.trust.set_evaluation import evaluate_sets
+        >>> found = evaluate_sets([[True, False], [True, True], [False, False]], [0, 1, 1])
+        >>> [(one.name, one.rows, one.coverage) for one in found.by_size]
+        [(0, 1, 0.0), (1, 1, 1.0), (2, 1, 1.0)]
     """
 
     all: SetGroup

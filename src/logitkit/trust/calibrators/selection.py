@@ -18,7 +18,8 @@ from logitkit.trust.rows import measure_rows
 
 __all__ = ["CalibratorSelection", "CalibratorTrial", "choose_calibrator"]
 
-_SIMPLICITY = 1e-3  # nats
+_SIMPLICITY = 1e-3  # nats that may be given for simplicity, where they may be chance
+_TRIFLE = 2e-4  # nats that are never worth more numbers
 _ENOUGH_ROWS = 20_000  # that are judged: more folds would not move the mean by a thousandth
 
 
@@ -69,7 +70,7 @@ def choose_calibrator(
 
     The standard error is that of the difference to the best, row by row: far smaller than that of either loss, since
     both stumble over the same rows. With few rows it is large all the same, and what is within it may still be worse:
-    so simplicity is given 0.001 nats at most. "none" is the simplest of all, so that what is chosen is never worse than
+    so simplicity is given 0.001 nats at most, and 0.0002 always. "none" is the simplest of all, so that what is chosen is never worse than
     it on held-out rows. Rule: Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, section
     3.4.3.
 
@@ -101,7 +102,9 @@ def choose_calibrator(
     means = [_mean(loss, weights) for loss in losses]
     lowest = int(np.argmin(means))
     errors = [_standard_error(loss - losses[lowest], weights) for loss in losses]
-    chosen = next(i for i, mean in enumerate(means) if mean - means[lowest] <= min(errors[i], _SIMPLICITY))
+    chosen = next(
+        i for i, mean in enumerate(means) if mean - means[lowest] <= max(_TRIFLE, min(errors[i], _SIMPLICITY))
+    )
     trials = tuple(
         CalibratorTrial(method, _finite(mean), _finite(mean - means[lowest]), _finite(error), spent)
         for method, mean, error, spent in zip(names, means, errors, seconds.tolist(), strict=True)
