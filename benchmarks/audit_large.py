@@ -34,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--folder", type=Path, default=None, help="where the file is made; a temporary one if not given")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where the file is made; a temporary one if not given"
+    )
     parser.add_argument("--write", action="store_true", help="write results/audit_large.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -98,8 +98,8 @@ def load_set(folder: Path, name: str) -> DataSet:
         FileNotFoundError: if it is not there.
         ValueError: if a test label is none of the training labels.
     """
-    train_texts, train_names = _read(folder / name, "train")
-    test_texts, test_names = _read(folder / name, "test")
+    train_texts, train_names = read_part(folder / name, "train")
+    test_texts, test_names = read_part(folder / name, "test")
     class_names = tuple(sorted(set(train_names)))
     unseen = set(test_names) - set(class_names)
     if unseen:
@@ -110,7 +110,7 @@ def load_set(folder: Path, name: str) -> DataSet:
     return DataSet(name, class_names, train_texts, train_labels, test_texts, test_labels)
 
 
-def _read(folder: Path, part: str) -> tuple[list[str], list[str]]:
+def read_part(folder: Path, part: str) -> tuple[list[str], list[str]]:
     if (folder / f"{part}.parquet").exists():
         table = pa_parquet.read_table(folder / f"{part}.parquet", columns=["text", "label"])
     else:

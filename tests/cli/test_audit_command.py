@@ -1,6 +1,7 @@
 """`logitkit audit` and `logitkit calibrate apply`, as a person uses them."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ def test_says_the_verdict_first_and_writes_all_that_was_asked(folder):
     assert "confidence" in text.splitlines()[0] and "nan" not in text.lower()
     page = (folder / "audit.html").read_text()
     assert page.startswith("<!doctype html>") and "<b>cow" not in page and "&lt;b&gt;cow" in page
-    assert (folder / "labels.csv").read_text().startswith('"row"') or (folder / "labels.csv").read_text().startswith("row")
+    assert (folder / "labels.csv").read_text().replace('"', "").startswith("row,given,suggested")
     assert DecisionPolicy.load(folder / "net.logitkit").class_names == ("cat", "dog", "<b>cow")
 
 
@@ -95,8 +96,6 @@ def test_wrong_input_gets_one_sentence(folder, monkeypatch, arguments, words):
     monkeypatch.chdir(folder)
     result = call(*arguments)
     assert result.code in (1, 2) and not result.out
-    assert pytest.approx(1) == result.err.count("Error:")
-    import re
-
+    assert result.err.count("Error:") == 1
     assert re.search(words, result.err), result.err
     assert not (folder / "x.csv").exists() and not (folder / "x.npy").exists()

@@ -22,7 +22,7 @@ from logitkit.trust.temperature import fit_temperature
 seeds = st.integers(0, 2**32 - 1)
 AFFINE = (
     *("none", "temperature", "bias-corrected temperature", "vector", "half structured matrix", "structured matrix"),
-    "dirichlet",
+    *("dirichlet", "shared beta", "shared beta matrix"),
 )
 
 
@@ -74,7 +74,7 @@ def test_weights_are_repetition(method):
     np.testing.assert_allclose(weighted.log_probs(logits), repeated.log_probs(logits), atol=2e-3)
 
 
-@pytest.mark.parametrize("method", [*AFFINE[2:4], *AFFINE[5:]])
+@pytest.mark.parametrize("method", [*AFFINE[2:4], *AFFINE[5:7]])
 def test_is_the_minimum_of_the_penalised_loss(method):
     """No step from what was found lowers the loss that the docstring states."""
     logits, labels = problem(4, N=400, C=3)

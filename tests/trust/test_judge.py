@@ -176,6 +176,19 @@ def test_intervals_are_those_of_drawing_rows(N):
         assert estimate.low < estimate.value < estimate.high
 
 
+def test_bins_of_ranks_do_not_move_the_interval_of_the_area(monkeypatch):
+    logits, labels = problem(13, 200_000)
+    fine = judge(labels, logits=logits).aurc
+    monkeypatch.setattr(groups_module, "RANK_BINS", 4)
+    coarse = judge(labels, logits=logits).aurc
+    width = fine.high - fine.low
+    rows = measure_rows(labels, logits=logits)
+    tied = risk_coverage_curve(rows.confidence, rows.correct).thinned(4).aurc()
+    assert coarse.value == fine.value and tied - fine.value > width  # four bins alone would miss it
+    assert abs(coarse.low + coarse.high - fine.low - fine.high) < 0.2 * width
+    assert abs(fine.low + fine.high - 2.0 * fine.value) < 0.4 * width
+
+
 def test_rows_in_the_order_of_their_classes_have_the_same_intervals():
     logits, labels = problem(9, 4000)
     order = np.argsort(logits.argmax(axis=1) == labels, kind="stable")  # all that are wrong come first

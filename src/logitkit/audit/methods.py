@@ -15,6 +15,7 @@ __all__ = ["compare_methods"]
 
 _FEW_CLASSES = 20  # for Venn-Abers, which has a predictor for every pair
 _STEP_CLASSES = 1_000
+_MATRICES = ("half structured matrix", "structured matrix", "shared beta matrix", "dirichlet")
 _REPLICATES = 500
 
 
@@ -22,7 +23,7 @@ def refusal(method: str, C: int) -> str | None:
     """Return a word for why a method is not tried for so many classes, or None."""
     if method == "beta" and C != 2:
         return "two classes only"
-    if method in ("half structured matrix", "structured matrix", "dirichlet") and C > MATRIX_CLASSES:
+    if method in _MATRICES and C > MATRIX_CLASSES:
         return "too many classes"
     if method == "venn-abers" and C > _FEW_CLASSES:
         return "too many classes"

@@ -25,6 +25,9 @@ def audit(
         str | None, typer.Option("--label-errors", help="Write labels that are probably wrong to this table.")
     ] = None,
     probs: Annotated[bool, typer.Option("--probs", help="The file holds probabilities, not logits.")] = False,
+    multilabel: Annotated[
+        bool | None, typer.Option("--multilabel/--no-multilabel", help="Whether a row may have several labels.")
+    ] = None,
     method: Annotated[str, typer.Option(help="The calibrator; auto lets cross-validation choose.")] = "auto",
     split: Annotated[float, typer.Option(help="The share of the rows that calibrators are fitted on.")] = 0.5,
     max_error: Annotated[float, typer.Option(help="The share of answers that may be wrong.")] = 0.05,
@@ -66,9 +69,13 @@ def audit(
     with byte_progress("reading") as reading:
         file = open_logits(
             logits, labels, logits_name=logits_name, labels_name=labels_name, class_names=names, probs=probs,
-            format=format, progress=reading,
+            multilabel=multilabel, format=format, progress=reading,
         )  # fmt: skip
-        others = None if fit is None else open_logits(fit, class_names=names, probs=probs, progress=reading)
+        others = (
+            None
+            if fit is None
+            else open_logits(fit, class_names=names, probs=probs, multilabel=multilabel, progress=reading)
+        )
         outside = None
         if unknown is not None:
             with open_logits(unknown, class_names=names, probs=probs, progress=reading) as found:

@@ -31,6 +31,8 @@ _WORDS = {
     "method.bias-corrected temperature": "bias-corrected temperature scaling",
     "method.vector": "vector scaling",
     "method.beta": "beta calibration",
+    "method.shared beta": "shared beta calibration",
+    "method.shared beta matrix": "shared beta and matrix scaling",
     "method.half structured matrix": "half structured matrix scaling",
     "method.structured matrix": "structured matrix scaling",
     "method.dirichlet": "Dirichlet calibration",

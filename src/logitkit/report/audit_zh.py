@@ -31,6 +31,8 @@ _WORDS = {
     "method.bias-corrected temperature": "带偏置的温度缩放",
     "method.vector": "向量缩放",
     "method.beta": "Beta 校准",
+    "method.shared beta": "共享 Beta 校准",
+    "method.shared beta matrix": "共享 Beta + 矩阵缩放",
     "method.half structured matrix": "半结构化矩阵缩放",
     "method.structured matrix": "结构化矩阵缩放",
     "method.dirichlet": "Dirichlet 校准",

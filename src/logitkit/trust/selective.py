@@ -99,8 +99,7 @@ class RiskCoverageCurve:
         points = check_count(points, 2, 10**9, "points", "thinned")
         if self.answered.size <= points:
             return self
-        wanted = _wanted(int(self.answered[0]), int(self.answered[-1]), points)
-        kept = np.unique(np.searchsorted(self.answered, wanted))
+        kept = np.unique(np.searchsorted(self.answered, _wanted(int(self.answered[-1]), points)))
         return RiskCoverageCurve(self.threshold[kept], self.answered[kept], self.errors[kept])
 
     def to_json(self) -> dict[str, list[Any]]:
@@ -188,8 +187,7 @@ def points_of_keys(ordered: NDArray[Any], points: int | None) -> tuple[RiskCover
     N, ordered = len(ordered), read_only(ordered)
     room, wanted = int(count_points(ordered, N if points is None else points)), np.empty(0, np.int64)
     if points is not None and room > points:
-        first = N - int(np.searchsorted(ordered, ordered[-1] & ~ordered.dtype.type(1)))
-        room, wanted = points, _wanted(first, N, points)
+        room, wanted = points, _wanted(N, points)
     bits, answered, errors = np.empty(room, ordered.dtype), np.empty(room, np.int64), np.empty(room, np.int64)
     K, total = walk_keys(ordered, wanted, bits, answered, errors)
     threshold = bits[:K].view(np.float32 if ordered.itemsize == 4 else np.float64).astype(np.float64)
@@ -197,9 +195,9 @@ def points_of_keys(ordered: NDArray[Any], points: int | None) -> tuple[RiskCover
     return curve, float(total) / N if N else float("nan")
 
 
-def _wanted(first: int, last: int, points: int) -> Counts:
+def _wanted(N: int, points: int) -> Counts:
     """Return how many answers each of some evenly spaced points should have at least."""
-    return np.ceil(np.linspace(first, last, points)).astype(np.int64)
+    return np.ceil(np.linspace(1, N, points)).astype(np.int64)
 
 
 def _area(answered: Counts, errors: Counts) -> float:

@@ -28,6 +28,12 @@ class Calibrator(ABC):
     Attributes:
         method: how it was fitted, such as "temperature".
         n_classes: C.
+
+    Example:
+        >>> from logitkit import trust
+        >>> calibrator = trust.fit_calibrator([[4.0, 0.0]] * 4, [0, 0, 0, 1], method="temperature")
+        >>> calibrator.method, calibrator.n_classes, calibrator.log_probs([[0.0, 0.0]]).round(2).tolist()
+        ('temperature', 2, [[-0.69, -0.69]])
     """
 
     method: str

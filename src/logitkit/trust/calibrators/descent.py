@@ -6,6 +6,7 @@ on a machine with other work it took 7 ms a step, more than the loss itself.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -43,6 +44,8 @@ def descend(function: Callable[[Vector], tuple[float, Vector]], start: Vector, t
     pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=_PAIRS)
     for _ in range(_MAX_STEPS):
         direction = _direction(slopes, pairs)
+        if not pairs:  # nothing is known of the curvature yet
+            direction = direction / max(1.0, math.sqrt(_product(direction, direction)))
         fall = _product(direction, slopes)
         if not fall < 0.0:
             return point

@@ -20,6 +20,7 @@ from logitkit.trust.calibrators.affine import AffineCalibrator, mixed_log_probs
 from logitkit.trust.calibrators.affine_objective import Coordinates, Objective, scale_of
 from logitkit.trust.calibrators.base import Array
 from logitkit.trust.calibrators.descent import descend
+from logitkit.trust.calibrators.fit_bend import fit_bend
 from logitkit.trust.temperature import fit_temperature
 
 __all__ = ["fit_affine"]
@@ -70,11 +71,17 @@ def fit_affine(
     if method == "temperature" or n == 0.0 or C == 1:
         return AffineCalibrator.plain(method, C, T)
     mix = 1.0 / (n + 1.0)
-    x = mixed_log_probs(logits, T, mix)
+    bend = None
+    if method in ("shared beta", "shared beta matrix"):
+        T, bend = fit_bend(logits, labels, sample_weights, T)
+    if method == "shared beta":
+        return AffineCalibrator(method, C, T, mix, np.ones(()), np.zeros(C), bend)
+    x = mixed_log_probs(logits, T, mix, bend)
     shape = {
         "bias-corrected temperature": _Shape(scale=0.0, bias=C / n),
         "vector": _Shape(diagonal=C / n, bias=C / n),
         "structured matrix": _Shape(diagonal=C / n, bias=C / n, off_diagonal=C * (C - 1) / n),
+        "shared beta matrix": _Shape(diagonal=C / n, bias=C / n, off_diagonal=C * (C - 1) / n),
         # Dirichlet calibration penalises the off-diagonal and the bias alone; their strengths are those of above.
         "dirichlet": _Shape(diagonal=0.0, bias=C / n, off_diagonal=C * (C - 1) / n),
         # Beta calibration has no penalty; this one keeps rows that are all right from sending it to infinity.
@@ -85,7 +92,7 @@ def fit_affine(
         kept = scale >= 0.0
         scale, bias = _minimise(np.ascontiguousarray(x * kept.astype(x.dtype)), labels, sample_weights, shape)
         scale = np.where(kept, np.maximum(scale, 0.0), 0.0)
-    return AffineCalibrator(method, C, T, mix, scale, bias)
+    return AffineCalibrator(method, C, T, mix, scale, bias, bend)
 
 
 def _minimise(

@@ -13,8 +13,8 @@ from logitkit.trust.calibrators.base import Array, Calibrator
 __all__ = ["METHODS", "candidates", "fit_method"]
 
 METHODS = (
-    "none", "temperature", "bias-corrected temperature", "vector", "beta", "half structured matrix",
-    "structured matrix", "dirichlet", "isotonic", "histogram", "venn-abers",
+    "none", "temperature", "shared beta", "bias-corrected temperature", "vector", "beta", "half structured matrix",
+    "structured matrix", "shared beta matrix", "dirichlet", "isotonic", "histogram", "venn-abers",
 )  # fmt: skip
 """The names that `fit_calibrator` takes, beside "auto"."""
 
@@ -30,8 +30,10 @@ def candidates(n_classes: int, n_rows: float) -> tuple[str, ...]:
 
     Example:
         >>> from logitkit.trust.calibrators.methods import candidates
-        >>> candidates(3, 500), candidates(1000, 50_000)
-        (('none', 'temperature', 'half structured matrix', 'structured matrix'), ('none', 'temperature', 'vector'))
+        >>> candidates(3, 500)
+        ('none', 'temperature', 'shared beta', 'half structured matrix', 'structured matrix', 'shared beta matrix')
+        >>> candidates(1000, 50_000)
+        ('none', 'temperature', 'shared beta', 'vector')
     """
     if n_classes < 2:
         return ("none",)
@@ -39,8 +41,9 @@ def candidates(n_classes: int, n_rows: float) -> tuple[str, ...]:
         richer = ("isotonic",) if n_rows >= _ISOTONIC_ROWS else ()
         return ("none", "temperature", "beta", *richer)
     if n_classes > MATRIX_CLASSES:
-        return ("none", "temperature", "vector")
-    return ("none", "temperature", "half structured matrix", "structured matrix")
+        return ("none", "temperature", "shared beta", "vector")
+    matrices = ("half structured matrix", "structured matrix", "shared beta matrix")
+    return ("none", "temperature", "shared beta", *matrices)
 
 
 def fit_method(method: str, logits: Array, labels: NDArray[np.intp], sample_weights: Any = None) -> Calibrator:

@@ -70,9 +70,9 @@ def choose_calibrator(
 
     The standard error is that of the difference to the best, row by row: far smaller than that of either loss, since
     both stumble over the same rows. With few rows it is large all the same, and what is within it may still be worse:
-    so simplicity is given 0.001 nats at most, and 0.0002 always. "none" is the simplest of all, so that what is chosen is never worse than
-    it on held-out rows. Rule: Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, section
-    3.4.3.
+    so simplicity is given 0.001 nats at most, and 0.0002 always. "none" is the simplest of all, so that what is chosen
+    is never worse than it on held-out rows. Rule: Breiman, Friedman, Olshen, Stone, "Classification and Regression
+    Trees", 1984, section 3.4.3.
 
     Args:
         logits: `[N, C]` contiguous float32 or float64, no NaN.
