@@ -12,7 +12,7 @@ from logitkit.errors import InputError, OptionError
 from logitkit.trust import calibration_error, metrics
 from logitkit.trust import groups as groups_module
 from logitkit.trust.bootstrap import calibration_interval, draw_groups, percentile_interval
-from logitkit.trust.judge import Judge, judge
+from logitkit.trust.judging import Judge, judge
 from logitkit.trust.rows import RowMeasures, measure_rows, reliability_of
 from logitkit.trust.selective import area_under_risk_coverage, risk_coverage_curve
 
@@ -40,8 +40,8 @@ def small(monkeypatch):
     monkeypatch.setattr(groups_module, "GROUPS", 50)
     monkeypatch.setattr(groups_module, "RANK_BINS", 40)
     monkeypatch.setattr(groups_module, "_PIECE", 64)
-    monkeypatch.setattr("logitkit.trust.judge._SOME_ROWS", 96)
-    monkeypatch.setattr("logitkit.trust.judge.CURVE_POINTS", 90)
+    monkeypatch.setattr("logitkit.trust.judging._SOME_ROWS", 96)
+    monkeypatch.setattr("logitkit.trust.judging.CURVE_POINTS", 90)
 
 
 @settings(max_examples=25)

@@ -14,7 +14,7 @@ from logitkit.audit.rows import Sample
 from logitkit.ops import log_softmax
 from logitkit.trust.calibrators.base import Array
 from logitkit.trust.calibrators.multilabel import MultilabelCalibrator, two_classes
-from logitkit.trust.judge import judge
+from logitkit.trust.judging import judge
 from logitkit.trust.metrics import log_loss
 from logitkit.trust.refinement import split_loss
 from logitkit.trust.risk_control import false_negative_share, fit_false_negative_control

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from logitkit.trust.conformal_predictor import ConformalPredictor
     from logitkit.trust.conformity import RapsPenalty
     from logitkit.trust.costs import cost_threshold
-    from logitkit.trust.judge import Judge, judge
+    from logitkit.trust.judging import Judge, judge
     from logitkit.trust.judgement import Estimate, Judgement
     from logitkit.trust.label_errors import LabelErrors, find_label_errors
     from logitkit.trust.metrics import (
@@ -67,7 +67,7 @@ _HOMES = {
     "conformal_predictor": ("ConformalPredictor",),
     "conformity": ("RapsPenalty",),
     "costs": ("cost_threshold",),
-    "judge": ("Judge", "judge"),
+    "judging": ("Judge", "judge"),
     "judgement": ("Estimate", "Judgement"),
     "label_errors": ("LabelErrors", "find_label_errors"),
     "metrics": ("accuracy", "brier_score", "confusion_matrix", "log_loss", "macro_f1", "precision_recall_f1"),

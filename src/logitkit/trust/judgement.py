@@ -57,7 +57,7 @@ class Judgement:
         curve: risk against coverage. Where it has more than 10,000 points, as many of them, evenly spaced.
 
     Example:
-        >>> from logitkit.trust.judge import judge
+        >>> from logitkit.trust.judging import judge
         >>> judgement = judge([0, 1, 1], probs=[[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
         >>> judgement.rows, round(judgement.accuracy.value, 3), judgement.curve.errors.tolist()
         (3, 0.667, [0, 0, 1])
@@ -81,7 +81,7 @@ class Judgement:
         A bin of confidence has `lower`, `upper`, `count`, `mean_confidence` and `accuracy`; the means of none are None.
 
         Example:
-            >>> from logitkit.trust.judge import judge
+            >>> from logitkit.trust.judging import judge
             >>> judge([0, 1], probs=[[0.9, 0.1], [0.2, 0.8]]).to_json()["accuracy"]
             {'value': 1.0, 'low': 1.0, 'high': 1.0}
         """

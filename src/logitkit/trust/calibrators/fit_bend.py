@@ -8,6 +8,8 @@ the other way round; b and k bend the top by itself: three numbers, however many
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,8 @@ Vector = NDArray[np.float64]
 _MOST_ROWS = 5_000  # three numbers need no more
 _TOLERANCE = 1e-7
 _PULL = 1e-2
+_FAR_BELOW = -1e4
+_FURTHEST = 40.0
 _START_KNEE = 3.0  # nearly straight: σ bends only what is above exp(-3) of the odds
 
 
@@ -38,15 +42,20 @@ def fit_bend(
     """
     stride = slice(None, None, -(-len(labels) // _MOST_ROWS))
     z, y = np.array(logits[stride], np.float64), labels[stride]
-    z -= z.max(axis=1, keepdims=True)
-    np.nan_to_num(z, copy=False, nan=0.0, neginf=-1e4)
-    np.maximum(z, -1e4, out=z)
+    with np.errstate(invalid="ignore"):  # where the largest is infinite, those that tie at it are at 0
+        z -= z.max(axis=1, keepdims=True)
+    z /= temperature
+    np.nan_to_num(z, copy=False, nan=0.0, neginf=_FAR_BELOW)
+    np.maximum(z, _FAR_BELOW, out=z)
     w = np.ones(len(y)) if sample_weights is None else np.array(sample_weights[stride])
-    w /= w.sum()
-    rows, beta_start = np.arange(len(y)), 1.0 / temperature
+    n = float(w.sum())
+    w /= n
+    rows = np.arange(len(y))
 
     def loss_and_slopes(u: Vector) -> tuple[float, Vector]:
-        beta, knee, lean = beta_start * np.exp(u[0]), _START_KNEE + u[1], u[2]
+        if not abs(u).max() < _FURTHEST:
+            return math.inf, np.zeros(3)
+        beta, knee, lean = np.exp(u[0]), _START_KNEE + u[1], u[2]
         lp = beta * z
         lp -= np.log(np.exp(lp).sum(axis=1, keepdims=True))
         held = np.minimum(lp, LOG_ONE)
@@ -64,7 +73,7 @@ def fit_bend(
         by_beta = (1.0 + lean * p / (1.0 - p)) * (z - (p * z).sum(axis=1, keepdims=True))
         slopes = (beta * float((slope * by_beta).sum()), float(slope.sum()), -float((slope * rest).sum()))
         # A hardly felt pull back to the start, where the rows say nothing of the bend.
-        pull = _PULL / len(y)
+        pull = _PULL / n
         return loss + pull * float((u * u).sum()), np.array(slopes) + 2.0 * pull * u
 
     u = descend(loss_and_slopes, np.zeros(3), _TOLERANCE)

@@ -38,7 +38,7 @@ class Judge:
         OptionError: if an option is out of its range.
 
     Example:
-        >>> from logitkit.trust.judge import Judge
+        >>> from logitkit.trust.judging import Judge
         >>> judge = Judge(2)
         >>> judge = judge.update([0, 1], logits=[[2.0, 0.0], [0.0, 1.0]])
         >>> judge = judge.update([1], logits=[[3.0, 0.0]])
@@ -167,7 +167,7 @@ def judge(
     memory. No rows give NaN.
 
     Example:
-        >>> from logitkit.trust.judge import judge
+        >>> from logitkit.trust.judging import judge
         >>> judgement = judge([0, 1] * 50, probs=[[0.9, 0.1], [0.2, 0.8]] * 49 + [[0.3, 0.7], [0.6, 0.4]])
         >>> judgement.accuracy
         Estimate(value=0.98, low=0.95, high=1.0)
