@@ -29,8 +29,8 @@ from logitkit.trust.calibration_error import (
 from logitkit.trust.calibrators.affine import AffineCalibrator
 from logitkit.trust.calibrators.base import Array, Calibrator
 from logitkit.trust.class_calibration_error import classwise_calibration_error, top_label_calibration_error
-from logitkit.trust.judging import Judge
 from logitkit.trust.judgement import Judgement
+from logitkit.trust.judging import Judge
 from logitkit.trust.metrics import confusion_matrix, precision_recall_f1
 from logitkit.trust.refinement import LossSplit
 from logitkit.trust.rows import RowMeasures, measure_rows

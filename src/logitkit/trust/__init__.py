@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from logitkit.trust.conformal_predictor import ConformalPredictor
     from logitkit.trust.conformity import RapsPenalty
     from logitkit.trust.costs import cost_threshold
-    from logitkit.trust.judging import Judge, judge
     from logitkit.trust.judgement import Estimate, Judgement
+    from logitkit.trust.judging import Judge, judge
     from logitkit.trust.label_errors import LabelErrors, find_label_errors
     from logitkit.trust.metrics import (
         accuracy,
