@@ -3,8 +3,8 @@
     python -m benchmarks.tables [--check]
 
 A page holds `<!-- table:NAME -->` and `<!-- /table -->` on lines of their own; what stands between is replaced. Names:
-classifiers, classifiers-use, start, ops, selection, products, features, predict. With `--check`, nothing is written,
-and a stale page fails.
+classifiers, classifiers-use, start, ops, selection, products, features, predict, calibration. With `--check`, nothing
+is written, and a stale page fails.
 """
 
 from __future__ import annotations
