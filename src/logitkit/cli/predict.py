@@ -45,12 +45,15 @@ def predict(
 
     Example: logitkit predict news.logitkit new.csv -o answers.csv --threshold 0.8
     """
+    from logitkit.checks import check_fraction
     from logitkit.classifier import TextClassifier
     from logitkit.model.warnings import refusal_warning
     from logitkit.report.columns import OutputColumns
     from logitkit.tables import open_writer, read_batches
 
     check_output(output, model, data, force=force)
+    if threshold is not None:
+        check_fraction(threshold, "threshold", "predict")
     classifier = TextClassifier.load(model)
     if max_error is not None and (threshold is not None or labels_only):
         raise OptionError("--max-error finds the threshold itself; leave out --threshold and --labels-only.")
